@@ -1,0 +1,64 @@
+# What one does with this repository; `make help` lists it.
+# `make run` and `make test` work in a fresh clone: scripts/setup.sh makes .venv first.
+
+PYTHON ?=#          the interpreter that .venv is made with; empty: python3.11, else python3
+JOBS ?= 2#          how many tests run at once
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Empty files that say what .venv is ready for.
+READY_RUN := $(VENV)/ready-run
+READY_TEST := $(VENV)/ready-test
+READY_BENCH := $(VENV)/ready-bench
+READY_E2E := $(VENV)/ready-e2e
+RECIPE_OF_VENV := pyproject.toml constraints.txt scripts/setup.sh
+SETUP := PYTHON='$(PYTHON)' scripts/setup.sh
+# Tests open their windows in memory; each of the parallel test processes computes in one thread.
+TEST_ENV := QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test lint screenshots bench e2e clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(READY_RUN) ## Open the window on the sample project (without a display: train it in the terminal)
+	@scripts/run.sh
+
+test: lint ## Run every check: lint, types, import contracts, tests
+	$(TEST_ENV) $(BIN)/pytest -n $(JOBS) --dist loadfile
+
+lint: $(READY_TEST) ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+screenshots: $(READY_RUN) ## Draw docs/screenshots anew
+	$(BIN)/python scripts/screenshots.py
+
+bench: $(READY_BENCH) ## Compare with other programs (takes long)
+	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+e2e: $(READY_TEST) $(READY_E2E) ## Drive the real window by mouse and keyboard under Xvfb
+	$(BIN)/pytest -m e2e
+
+clean: ## Remove build outputs and caches (.venv stays)
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -path './$(VENV)' -prune -o -name __pycache__ -prune -exec rm -rf {} +
+
+$(READY_RUN): $(RECIPE_OF_VENV)
+	@$(SETUP) run
+	@touch $@
+
+$(READY_TEST): $(RECIPE_OF_VENV)
+	@$(SETUP) test
+	@touch $(READY_RUN) $@
+
+$(READY_BENCH): $(RECIPE_OF_VENV)
+	@$(SETUP) bench
+	@touch $(READY_RUN) $(READY_TEST) $@
+
+$(READY_E2E): $(READY_TEST)
+	@$(SETUP) e2e
+	@touch $@

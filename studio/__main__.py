@@ -1,0 +1,68 @@
+"""`ulmfit-studio [PROJECT] [--sample]`: open the window."""
+
+from __future__ import annotations
+
+import argparse
+import locale
+import sys
+import threading
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from studio import theme, worker
+from studio.main_window import MainWindow
+from studio.session import Session
+from ulmfit_core import __version__
+from ulmfit_core.errors import UserError
+
+
+def arguments(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("ulmfit-studio", description="Train a text classifier in a window.")
+    parser.add_argument("project", nargs="?", help="folder of a project to open")
+    parser.add_argument("--sample", action="store_true", help="open the sample project")
+    parser.add_argument("--version", action="version", version=f"ULMFiT Studio {__version__}")
+    return parser.parse_args(words)
+
+
+def make_application(words: list[str]) -> QApplication:
+    """The application with its name, theme and font size."""
+    app = QApplication(words)
+    # Qt takes the number format from the environment; a decimal comma would break the parsing of numbers.
+    locale.setlocale(locale.LC_NUMERIC, "C")
+    app.setOrganizationName("ulmfit-studio")
+    app.setApplicationName("ULMFiT Studio")
+    app.setDesktopFileName("ulmfit-studio")
+    theme.apply(app, theme.remembered())
+    return app
+
+
+def open_project(window: MainWindow, options: argparse.Namespace) -> None:
+    """What the command line named. A folder that is no project leaves Welcome with the reason on top."""
+    try:
+        if options.sample:
+            window.session.open_sample()
+        elif options.project:
+            window.session.open(options.project)
+    except UserError as error:
+        window.alert.show_message(str(error), "error")
+
+
+def main() -> int:
+    options = arguments(sys.argv[1:])
+    app = make_application(sys.argv[:1])
+    collector = worker.Collector(app)
+    session = Session(app)
+    window = MainWindow(session)
+    open_project(window, options)
+    window.show()
+    # After the first paint: torch takes seconds to load, the window should not wait for it.
+    loader = threading.Thread(target=worker.import_engine, name="import engine", daemon=True)
+    QTimer.singleShot(100, loader.start)
+    status = app.exec()
+    collector.stop()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,337 @@
+"""The main window: the rail of steps, the screens, Back and Next, hints, and a careful close."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings, QTimer, Slot
+from PySide6.QtGui import QAction, QCloseEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio import menus, steps, theme
+from studio.notice import Notice
+from studio.rail import Rail
+from studio.screens import SCREENS, WELCOME
+from studio.screens.screen import Screen
+from studio.session import Session
+from ulmfit_core import catalog
+from ulmfit_core.errors import UserError
+from ulmfit_core.events import Ended
+from ulmfit_core.project import RunInfo
+
+RAIL_WIDTH = 216
+PROGRAM = "ULMFiT Studio"
+
+
+class MainWindow(QMainWindow):
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self.screens: dict[str, Screen] = {}
+        self.current = ""
+        self.step_actions: list[QAction] = []
+        self._folder: Path | None = None
+        self._declined: set[Path] = set()
+        self._hint_action: Callable[[], object] = lambda: None
+        self._closing = False
+        self._make_parts()
+        self._lay_out()
+        menus.fill(self)
+        self._connect()
+        self._restore_geometry()
+        self._follow_project()
+        if session.project is None:
+            self.go("welcome")
+
+    # Building
+
+    def _make_parts(self) -> None:
+        self.project_name = QLabel(wordWrap=True)
+        self.project_name.setProperty("role", "subheading")
+        self.rail = Rail()
+        self.alert = Notice()  # what was refused, what ended elsewhere
+        self.hint = Notice()  # what the shown step waits for, what can be resumed
+        self.stack = QStackedWidget()
+        self.status = QLabel()
+        self.status.setProperty("role", "muted")
+        self.back = QPushButton("&Back")
+        self.next = QPushButton("&Next")
+
+    def _lay_out(self) -> None:
+        self.rail_panel = QFrame()
+        left = QVBoxLayout(self.rail_panel)
+        left.setContentsMargins(theme.SMALL, theme.LARGE, theme.SMALL, theme.SMALL)
+        self.project_name.setContentsMargins(theme.MEDIUM, 0, 0, theme.SMALL)
+        left.addWidget(self.project_name)
+        left.addWidget(self.rail, 1)
+        self.rail_panel.setFixedWidth(RAIL_WIDTH)
+
+        strips = QVBoxLayout()
+        strips.setContentsMargins(theme.LARGE, theme.SMALL, theme.LARGE, 0)
+        strips.addWidget(self.alert)
+        strips.addWidget(self.hint)
+        right = QVBoxLayout()
+        right.setSpacing(0)
+        right.addLayout(strips)
+        right.addWidget(self.stack, 1)
+        right.addWidget(self._bottom_bar())
+
+        centre = QWidget()
+        whole = QHBoxLayout(centre)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(self.rail_panel)
+        whole.addLayout(right, 1)
+        self.setCentralWidget(centre)
+        self.setMinimumSize(1100, 720)
+
+    def _bottom_bar(self) -> QWidget:
+        self.bottom = QWidget()
+        layout = QHBoxLayout(self.bottom)
+        layout.setContentsMargins(theme.LARGE, theme.SMALL, theme.LARGE, theme.MEDIUM)
+        layout.addWidget(self.back)
+        layout.addStretch()
+        layout.addWidget(self.status)
+        layout.addStretch()
+        layout.addWidget(self.next)
+        return self.bottom
+
+    def _connect(self) -> None:
+        self.rail.chosen.connect(self.go)
+        self.back.clicked.connect(self.go_back)
+        self.next.clicked.connect(self.go_next)
+        self.hint.acted.connect(self._act_on_hint)
+        self.hint.dismissed.connect(self._decline)
+        self.session.refused.connect(self._show_refusal)
+        self.session.project_changed.connect(self._follow_project)
+        self.session.run_ended.connect(self._follow_end)
+        theme.changed.connect(self.rail.viewport().update)
+
+    # Going from screen to screen
+
+    @Slot(str)
+    def go(self, name: str) -> None:
+        """Show a screen; it is made when it is first asked for."""
+        if name != "welcome" and self.session.project is None:
+            return
+        if name not in self.screens:
+            row = WELCOME if name == "welcome" else SCREENS[name]
+            self.screens[name] = row.resolve()(self.session)
+            self.stack.addWidget(self.screens[name])
+        self.current = name
+        self.alert.clear()
+        self.stack.setCurrentWidget(self.screens[name])
+        self._show_state()
+
+    @Slot()
+    def go_back(self) -> None:
+        self._go_if(self._neighbour(-1))
+
+    @Slot()
+    def go_next(self) -> None:
+        self._go_if(self._neighbour(1))
+
+    def _go_if(self, name: str | None) -> None:
+        if name:
+            self.go(name)
+
+    def _neighbour(self, direction: int) -> str | None:
+        """The nearest screen before or after this one whose step is part of the recipe."""
+        names = list(SCREENS)
+        if self.session.project is None or self.current not in names:
+            return None
+        number = names.index(self.current) + direction
+        while 0 <= number < len(names) and steps.state_of(self.session, names[number]).mark == "skipped":
+            number += direction
+        return names[number] if 0 <= number < len(names) else None
+
+    # Showing where things stand
+
+    @Slot()
+    def _follow_project(self) -> None:
+        """The project changed: perhaps a knob, perhaps it is another one."""
+        project = self.session.project
+        folder = project.folder if project else None
+        if folder == self._folder:
+            self._show_state()
+            return
+        self._folder = folder
+        self._drop_screens()
+        self.go(steps.first_open_screen(self.session) if project else "welcome")
+
+    def _drop_screens(self) -> None:
+        """Nothing of one project may be seen in the next one. Welcome has nothing of any."""
+        for name in [name for name in self.screens if name != "welcome"]:
+            screen = self.screens.pop(name)
+            self.stack.removeWidget(screen)
+            screen.deleteLater()
+
+    def _show_state(self) -> None:
+        project = self.session.project
+        for part in (self.rail_panel, self.bottom):
+            part.setVisible(project is not None)
+        for action in self.step_actions:
+            action.setEnabled(project is not None)
+        self.setWindowTitle(f"{project.recipe.name} — {PROGRAM}" if project else PROGRAM)
+        if project:
+            self.project_name.setText(project.recipe.name)
+            self.project_name.setToolTip(str(project.folder))
+            self.rail.set_rows([steps.row(self.session, name) for name in SCREENS])
+            self.rail.select(self.current)
+            self._show_neighbours()
+        self._show_hint()
+
+    def _show_neighbours(self) -> None:
+        after, before = self._neighbour(1), self._neighbour(-1)
+        self.back.setEnabled(before is not None)
+        self.next.setEnabled(after is not None)
+        self.back.setText(f"&Back: {SCREENS[before].title}" if before else "&Back")
+        self.next.setText(f"&Next: {SCREENS[after].title}" if after else "&Next")
+        job = self.session.job
+        elsewhere = job and (self.current not in SCREENS or SCREENS[self.current].step != job)
+        self.status.setText(f"Running: {catalog.JOBS[job].title}" if job and elsewhere else "")
+
+    # Hints
+
+    def _show_hint(self) -> None:
+        """At most one: a run that can go on, else why the shown step cannot start, is left out or out of date."""
+        project = self.session.project
+        self.hint.clear()
+        if project is None or self.session.job or self.current not in SCREENS:
+            return
+        run = steps.interrupted(project)
+        if run and run.folder not in self._declined:
+            self._offer_to_resume(run)
+        else:
+            self._explain_step()
+
+    def _offer_to_resume(self, run: RunInfo) -> None:
+        title = steps.title_of(run.job)
+        self._hint_action = lambda: self._resume(run)
+        text = f"“{title}” was interrupted at step {steps.last_step(run):,}. It can go on from there."
+        self.hint.show_message(text, "info", "&Resume")
+
+    def _resume(self, run: RunInfo) -> None:
+        self.go(steps.screen_of(run.job))
+        self.session.start(run.job, resume=run.folder)
+
+    def _explain_step(self) -> None:
+        state = steps.state_of(self.session, self.current)
+        if state.mark == "skipped":
+            self.hint.show_message(f"This step is left out. {state.reason}", "info")
+        elif state.mark == "stale":
+            self.hint.show_message(f"{state.reason} Run this step again to bring it up to date.", "warning")
+        elif state.mark == "empty":
+            self._explain_waiting(state.reason)
+
+    def _explain_waiting(self, reason: str) -> None:
+        assert self.session.project is not None
+        step = steps.blocking_step(self.session.project, self.current)
+        if not step:
+            return  # the Data screen: choosing a file is what the screen is for
+        self._hint_action = lambda: self.go(steps.screen_of(step))
+        self.hint.show_message(f"This step cannot start yet. {reason}", "info", f"&Go to “{steps.title_of(step)}”")
+
+    @Slot()
+    def _act_on_hint(self) -> None:
+        self._hint_action()
+
+    @Slot()
+    def _decline(self) -> None:
+        """A dismissed offer to resume is not made again for this run while the window is open."""
+        run = self.session.project and steps.interrupted(self.session.project)
+        if run:
+            self._declined.add(run.folder)
+
+    @Slot(str)
+    def _show_refusal(self, text: str) -> None:
+        self.alert.show_message(text, "error")
+
+    @Slot(str, object)
+    def _follow_end(self, job: str, ended: Ended) -> None:
+        if self._closing:
+            QTimer.singleShot(0, self.close)
+            return
+        if self.current in SCREENS and SCREENS[self.current].step == job:
+            return  # its own screen says it
+        words = {"done": "is done.", "stopped": "was stopped.", "failed": "failed."}[ended.status]
+        reason = ended.reason if ended.status == "failed" else ""
+        level = "error" if ended.status == "failed" else "info"
+        self.alert.show_message(f"“{catalog.JOBS[job].title}” {words} {reason}".strip(), level)
+
+    # The project menu
+
+    @Slot()
+    def new_project(self) -> None:
+        self.go("welcome")
+        self.screens["welcome"].show_new_project()  # type: ignore[attr-defined]
+
+    @Slot()
+    def choose_project(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Open a project folder")
+        if folder:
+            self.open_project(Path(folder))
+
+    def open_project(self, folder: Path) -> None:
+        self._try(lambda: self.session.open(folder))
+
+    @Slot()
+    def open_sample(self) -> None:
+        self._try(self.session.open_sample)
+
+    @Slot()
+    def close_project(self) -> None:
+        self._try(self.session.close_project)
+
+    def _try(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except UserError as error:
+            self._show_refusal(str(error))
+
+    # Closing
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """While a job is at work: ask, stop it at a checkpoint, and close when its thread has ended."""
+        if self.session.job and not self._closing and self._person_wants_to_stop():
+            self._closing = True
+            self.setEnabled(False)
+            self.setWindowTitle(f"Stopping at a checkpoint… — {PROGRAM}")
+            self.session.stop()
+        if self.session.job:
+            event.ignore()
+            return
+        QSettings().setValue("geometry", self.saveGeometry())
+        event.accept()
+
+    def _person_wants_to_stop(self) -> bool:
+        title = catalog.JOBS[self.session.job or ""].title
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("Close while working?")
+        box.setText(f"“{title}” is still running.")
+        box.setInformativeText("A training that is stopped at a checkpoint goes on from there another time.")
+        stop = box.addButton("&Stop at a checkpoint and close", QMessageBox.ButtonRole.AcceptRole)
+        keep = box.addButton("&Keep it running", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(keep)
+        box.setEscapeButton(keep)
+        box.exec()
+        return box.clickedButton() is stop
+
+    def _restore_geometry(self) -> None:
+        geometry = QSettings().value("geometry")
+        if isinstance(geometry, QByteArray) and self.restoreGeometry(geometry):
+            return
+        self.resize(1280, 800)

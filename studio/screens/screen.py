@@ -1,0 +1,62 @@
+"""What all screens share: a heading, a sentence of explanation, a strip for messages, and a body to fill."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Slot
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from studio import theme
+from studio.notice import Notice
+from studio.session import Session
+
+
+class Screen(QWidget):
+    """A page of the window. Subclasses name their step, title and explanation, and fill `self.body`."""
+
+    step = ""  # import, vocab, pretrain, finetune, classify, evaluate; "" for a screen that is no step
+    title = ""
+    explanation = ""
+    needs_project = True
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self.session = session
+        self.heading = QLabel(self.title)
+        self.heading.setProperty("role", "heading")
+        self.sentence = QLabel(self.explanation, wordWrap=True)
+        self.sentence.setProperty("role", "muted")
+        self.notice = Notice()
+        self.body = QVBoxLayout()
+        self._lay_out()
+        session.project_changed.connect(self._refresh_if_shown)
+
+    def refresh(self) -> None:
+        """Show the project as it is now: called when the screen appears, and when the project changes."""
+
+    def show_message(self, text: str, level: str = "info", action: str = "") -> None:
+        """level: info, warning or error. `action` captions a button that makes `self.notice` emit acted."""
+        self.notice.show_message(text, level, action)
+
+    def clear_message(self) -> None:
+        self.notice.clear()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._refresh_if_shown()
+
+    @Slot()
+    def _refresh_if_shown(self) -> None:
+        if self.isVisible() and (self.session.project or not self.needs_project):
+            self.refresh()
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(theme.LARGE, theme.LARGE, theme.LARGE, theme.MEDIUM)
+        layout.setSpacing(theme.SMALL)
+        layout.addWidget(self.heading)
+        layout.addWidget(self.sentence)
+        layout.addSpacing(theme.SMALL)
+        layout.addWidget(self.notice)
+        layout.addLayout(self.body, 1)
+        self.body.setSpacing(theme.MEDIUM)

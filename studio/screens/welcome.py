@@ -1,0 +1,269 @@
+"""The first screen: open the sample, a project of your own, or make a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QStandardPaths, Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFileDialog,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QRadioButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio import recent, theme
+from studio.screens.screen import Screen
+from studio.session import Session
+from ulmfit_core import config
+from ulmfit_core.config import Recipe
+from ulmfit_core.errors import UserError
+
+WIDTH = 760
+PRESETS = {
+    "quick": ("&Quick", "A small model that trains in minutes on any computer. Good for a first look."),
+    "balanced": ("&Balanced", "A medium model, for some thousand texts and an hour or so of computing."),
+    "paper": ("&Paper", "The sizes that were published. Needs a graphics card, or a day or more without."),
+}
+
+
+class WelcomeScreen(Screen):
+    title = "Welcome to ULMFiT Studio"
+    explanation = (
+        "Teach a computer to sort texts into your own classes, from a few hundred examples. "
+        "A language model first learns from plain text, then from yours; that is why few labels suffice."
+    )
+    needs_project = False
+
+    def __init__(self, session: Session):
+        super().__init__(session)
+        self.start = StartPage()
+        self.form = NewProjectPage()
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.start)
+        self.pages.addWidget(self.form)
+        self.pages.setMaximumWidth(WIDTH)
+        self.body.addWidget(self.pages, 1)
+        self._connect()
+
+    def refresh(self) -> None:
+        self.start.show_recent(recent.projects())
+
+    def show_new_project(self) -> None:
+        self.clear_message()
+        self.pages.setCurrentWidget(self.form)
+        self.form.name.setFocus()
+        self.form.name.selectAll()
+
+    def _connect(self) -> None:
+        self.start.sample.clicked.connect(self._open_sample)
+        self.start.new.clicked.connect(self.show_new_project)
+        self.start.other.clicked.connect(self._choose)
+        self.start.picked.connect(self._open)
+        self.form.make.clicked.connect(self._create)
+        self.form.cancel.clicked.connect(self._back_to_start)
+
+    @Slot()
+    def _open_sample(self) -> None:
+        self._try(self.session.open_sample)
+
+    @Slot()
+    def _choose(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Open a project folder")
+        if folder:
+            self._open(folder)
+
+    @Slot(str)
+    def _open(self, folder: str) -> None:
+        self._try(lambda: self.session.open(folder))
+
+    @Slot()
+    def _create(self) -> None:
+        recipe = config.apply_preset(Recipe(name=self.form.name.text().strip()), self.form.preset())
+        if self._try(lambda: self.session.create(self.form.folder(), recipe)):
+            self._back_to_start()
+
+    @Slot()
+    def _back_to_start(self) -> None:
+        self.clear_message()
+        self.pages.setCurrentWidget(self.start)
+
+    def _try(self, act: Callable[[], None]) -> bool:
+        try:
+            self.clear_message()
+            act()
+        except UserError as error:
+            self.show_message(str(error), "error")
+            return False
+        return True
+
+
+class StartPage(QWidget):
+    """Three ways to begin, and the projects opened lately. `picked(folder)` for one of those."""
+
+    picked = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sample = QPushButton("Open the &sample")
+        self.sample.setProperty("primary", True)
+        self.new = QPushButton("&New project")
+        self.other = QPushButton("&Open a project…")
+        self.recent = QListWidget()
+        self.recent.setAccessibleName("Projects opened lately")
+        self.recent.itemActivated.connect(self._pick)
+        self.recent.itemClicked.connect(self._pick)
+        self.none_yet = QLabel("The projects that you open will be listed here.")
+        self.none_yet.setProperty("role", "muted")
+        self._lay_out()
+
+    def show_recent(self, folders: list[Path]) -> None:
+        self.recent.clear()
+        for folder in folders:
+            item = QListWidgetItem(f"{folder.name}\n{folder}")
+            item.setData(Qt.ItemDataRole.UserRole, str(folder))
+            item.setToolTip(f"Open {folder}")
+            self.recent.addItem(item)
+        self.recent.setVisible(bool(folders))
+        self.none_yet.setVisible(not folders)
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, theme.SMALL, 0, 0)
+        layout.setSpacing(theme.MEDIUM)
+        sample = "Happy and sad verses, ready to train in a few minutes. The quickest way to see how it all works."
+        layout.addWidget(_way(self.sample, sample))
+        layout.addWidget(_way(self.new, "Start from a file of your own: CSV, JSON lines, Parquet or text."))
+        layout.addWidget(_way(self.other, "Go on with a project folder that was made here before."))
+        heading = QLabel("Recent projects")
+        heading.setProperty("role", "subheading")
+        layout.addWidget(heading)
+        layout.addWidget(self.none_yet)
+        layout.addWidget(self.recent, 1)
+        layout.addStretch(0)
+
+    @Slot(QListWidgetItem)
+    def _pick(self, item: QListWidgetItem) -> None:
+        self.picked.emit(item.data(Qt.ItemDataRole.UserRole))
+
+
+def _way(button: QPushButton, text: str) -> QFrame:
+    """A card with a button and what it leads to."""
+    card = QFrame()
+    card.setProperty("card", True)
+    layout = QHBoxLayout(card)
+    layout.setContentsMargins(theme.LARGE, theme.MEDIUM, theme.LARGE, theme.MEDIUM)
+    layout.setSpacing(theme.LARGE)
+    button.setFixedWidth(180)
+    button.setToolTip(text)
+    label = QLabel(text, wordWrap=True)
+    layout.addWidget(button)
+    layout.addWidget(label, 1)
+    return card
+
+
+class NewProjectPage(QWidget):
+    """Name, place and size of a new project. All fields can be typed into."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = QLineEdit("My project")
+        self.name.setAccessibleName("Name of the project")
+        documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        self.place = QLineEdit(str(Path(documents) / "ULMFiT projects"))
+        self.place.setAccessibleName("Folder in which the project is made")
+        self.browse = QPushButton("B&rowse…")
+        self.outcome = QLabel(wordWrap=True)
+        self.outcome.setProperty("role", "muted")
+        self.make = QPushButton("&Create project")
+        self.make.setProperty("primary", True)
+        self.cancel = QPushButton("Canc&el")
+        self.presets = QButtonGroup(self)
+        self._lay_out()
+        self._connect()
+        self._show_outcome()
+
+    def folder(self) -> Path:
+        """Where the project will lie: a folder named like it, with signs that no file name may hold replaced."""
+        name = "".join("-" if sign in '/\\:*?"<>|' else sign for sign in self.name.text().strip())
+        return Path(self.place.text().strip()).expanduser() / name
+
+    def preset(self) -> str:
+        button = self.presets.checkedButton()
+        return button.objectName() if button else "balanced"
+
+    def _lay_out(self) -> None:
+        place = QHBoxLayout()
+        place.addWidget(self.place, 1)
+        place.addWidget(self.browse)
+        fields = QFormLayout()
+        fields.setVerticalSpacing(theme.MEDIUM)
+        fields.addRow("N&ame", self.name)
+        fields.addRow("&Place", place)
+        fields.labelForField(place).setBuddy(self.place)  # type: ignore[attr-defined]
+        fields.addRow("", self.outcome)
+        fields.addRow("Size", self._preset_choice())
+        buttons = QHBoxLayout()
+        buttons.addStretch()
+        buttons.addWidget(self.cancel)
+        buttons.addWidget(self.make)
+        card = QFrame()
+        card.setProperty("card", True)
+        inside = QVBoxLayout(card)
+        inside.setContentsMargins(*[theme.LARGE] * 4)
+        inside.setSpacing(theme.LARGE)
+        heading = QLabel("New project")
+        heading.setProperty("role", "subheading")
+        inside.addWidget(heading)
+        inside.addLayout(fields)
+        inside.addLayout(buttons)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, theme.SMALL, 0, 0)
+        layout.addWidget(card)
+        layout.addStretch()
+
+    def _preset_choice(self) -> QVBoxLayout:
+        column = QVBoxLayout()
+        column.setSpacing(2)
+        for name, (title, meaning) in PRESETS.items():
+            radio = QRadioButton(title)
+            radio.setObjectName(name)
+            radio.setChecked(name == "balanced")
+            radio.setAccessibleDescription(meaning)
+            radio.setToolTip(meaning)
+            sentence = QLabel(meaning, wordWrap=True)
+            sentence.setProperty("role", "muted")
+            sentence.setContentsMargins(26, 0, 0, theme.SMALL)
+            self.presets.addButton(radio)
+            column.addWidget(radio)
+            column.addWidget(sentence)
+        return column
+
+    def _connect(self) -> None:
+        self.browse.clicked.connect(self._browse)
+        for field in (self.name, self.place):
+            field.textChanged.connect(self._show_outcome)
+            field.returnPressed.connect(self.make.click)
+
+    @Slot()
+    def _browse(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Where to put the project", self.place.text())
+        if folder:
+            self.place.setText(folder)
+
+    @Slot()
+    def _show_outcome(self) -> None:
+        complete = bool(self.name.text().strip() and self.place.text().strip())
+        self.make.setEnabled(complete)
+        self.outcome.setText(f"It will be made in {self.folder()}" if complete else "Type a name and a place.")

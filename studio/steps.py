@@ -1,0 +1,75 @@
+"""Where each screen's step stands, in the words of the rail, and what the person may do about it."""
+
+from __future__ import annotations
+
+from studio.rail import Row
+from studio.screens import SCREENS
+from studio.session import Session
+from ulmfit_core import events
+from ulmfit_core.project import INPUTS, Project, RunInfo, StepState
+
+
+def row(session: Session, name: str) -> Row:
+    """The row of one screen in the rail."""
+    screen = SCREENS[name]
+    if screen.step and session.job == screen.step:
+        return Row(name, screen.title, "paused" if session.paused else "running")
+    state = state_of(session, name)
+    return Row(name, screen.title, state.mark, state.reason)
+
+
+def state_of(session: Session, name: str) -> StepState:
+    """As the project derives it. A screen that only uses a step's result is ready when that is done."""
+    screen, project = SCREENS[name], session.project
+    if project is None or not (screen.step or screen.needs):
+        return StepState("none")
+    if screen.step:
+        return project.state(screen.step)
+    return _state_of_use(project, screen.needs)
+
+
+def _state_of_use(project: Project, step: str) -> StepState:
+    state = project.state(step)
+    if state.mark in ("done", "stale"):
+        return StepState("ready")
+    if state.mark == "skipped":
+        return state
+    return StepState("empty", f"Waits for “{title_of(step)}”.")
+
+
+def screen_of(step: str) -> str:
+    """The name of the screen that shows a step."""
+    return next(name for name, screen in SCREENS.items() if screen.step == step)
+
+
+def title_of(step: str) -> str:
+    return SCREENS[screen_of(step)].title
+
+
+def blocking_step(project: Project, name: str) -> str:
+    """The first step that a screen waits for, or an empty string."""
+    screen = SCREENS[name]
+    for step in INPUTS.get(screen.step, ()) or filter(None, (screen.needs,)):
+        if not project.skip_reason(step) and not project.finished_run(step):
+            return step
+    return ""
+
+
+def first_open_screen(session: Session) -> str:
+    """Where to go on: the first screen whose step is still to be done; Try it where all is done."""
+    for name in SCREENS:
+        if state_of(session, name).mark in ("empty", "ready", "stale"):
+            return name
+    return "try_it"
+
+
+def interrupted(project: Project) -> RunInfo | None:
+    """The first step's run that stopped halfway and can go on."""
+    runs = (project.resumable_run(screen.step) for screen in SCREENS.values() if screen.step)
+    return next(filter(None, runs), None)
+
+
+def last_step(run: RunInfo) -> int:
+    """The step of the run's newest checkpoint."""
+    saved = [event for event in events.read_events(run.folder / "events.jsonl") if hasattr(event, "step")]
+    return saved[-1].step if saved else 0

@@ -1,0 +1,164 @@
+"""How the program looks: a light and a dark palette, line colours for plots, spacing, a short stylesheet.
+
+Text keeps a contrast of 4.5:1 (tests/studio/test_theme.py measures it).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, QSettings, Signal
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QApplication
+
+# Distances in pixels, used by all layouts.
+SMALL, MEDIUM, LARGE = 6, 12, 20
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Named colours as “#rrggbb”."""
+
+    background: str
+    surface: str
+    raised: str
+    text: str
+    muted: str
+    border: str
+    accent: str
+    on_accent: str
+    accent_soft: str
+    good: str
+    warning: str
+    warning_soft: str
+    bad: str
+    bad_soft: str
+    grid: str
+
+
+LIGHT = Colours(
+    background="#f3f4f7", surface="#ffffff", raised="#e9ebf0", text="#1c2230", muted="#566070",
+    border="#c9ced8", accent="#2456c4", on_accent="#ffffff", accent_soft="#e3ebfb", good="#17713f",
+    warning="#855300", warning_soft="#fdf1d8", bad="#b3261e", bad_soft="#fbe6e4", grid="#dfe3ea",
+)  # fmt: skip
+DARK = Colours(
+    background="#15181e", surface="#1e232b", raised="#2a303b", text="#e8ebf1", muted="#a7b0be",
+    border="#444d5c", accent="#84adff", on_accent="#0e1726", accent_soft="#223354", good="#63d69d",
+    warning="#f2bf63", warning_soft="#3a2f19", bad="#ff958b", bad_soft="#40221f", grid="#343c48",
+)  # fmt: skip
+THEMES = {"light": LIGHT, "dark": DARK}
+
+# Okabe and Ito's colours, shifted until each stands out by 3:1 from its surface.
+LINES = {
+    "light": ("#0072b2", "#c65300", "#00805c", "#a8467e", "#5b4bb5", "#7a6400", "#3c4656", "#0c8599"),
+    "dark": ("#56b4e9", "#f0a04b", "#35cfa0", "#e79ac6", "#b3a6ff", "#f0e442", "#d5dae3", "#66d9e8"),
+}
+
+
+class _Notifier(QObject):
+    changed = Signal()
+
+
+_notifier = _Notifier()
+changed = _notifier.changed
+"""Emitted after the theme was applied; what paints itself connects here and repaints."""
+
+_name = "light"
+
+
+def current() -> str:
+    """The name of the theme in use: light or dark."""
+    return _name
+
+
+def colours() -> Colours:
+    return THEMES[_name]
+
+
+def line_colours() -> tuple[str, ...]:
+    """Colours of lines in plots, told apart also by the colour-blind; take them in this order."""
+    return LINES[_name]
+
+
+def remembered() -> str:
+    """The theme chosen last time; light at first."""
+    name = QSettings().value("theme", "light")
+    return name if isinstance(name, str) and name in THEMES else "light"
+
+
+def remember(name: str) -> None:
+    QSettings().setValue("theme", name)
+
+
+def apply(app: QApplication, name: str) -> None:
+    """Give the whole program the light or the dark look."""
+    global _name
+    _name = name
+    app.setStyle("Fusion")
+    app.setPalette(palette(THEMES[name]))
+    app.setStyleSheet(stylesheet(THEMES[name]))
+    changed.emit()
+
+
+def palette(colours: Colours) -> QPalette:
+    """Fusion draws everything from these roles; without a platform theme nothing else makes it dark."""
+    role = QPalette.ColorRole
+    active = {
+        role.Window: colours.background, role.WindowText: colours.text, role.Base: colours.surface,
+        role.AlternateBase: colours.background, role.Text: colours.text, role.PlaceholderText: colours.muted,
+        role.Button: colours.raised, role.ButtonText: colours.text, role.BrightText: colours.bad,
+        role.ToolTipBase: colours.raised, role.ToolTipText: colours.text, role.Highlight: colours.accent,
+        role.HighlightedText: colours.on_accent, role.Accent: colours.accent, role.Link: colours.accent,
+        role.LinkVisited: colours.accent, role.Light: colours.raised, role.Midlight: colours.border,
+        role.Mid: colours.border, role.Dark: colours.border, role.Shadow: colours.background,
+    }  # fmt: skip
+    made = QPalette()
+    for name, value in active.items():
+        made.setColor(name, QColor(value))
+    for name in (role.WindowText, role.Text, role.ButtonText):
+        made.setColor(QPalette.ColorGroup.Disabled, name, QColor(colours.muted))
+    return made
+
+
+def stylesheet(colours: Colours) -> str:
+    """Cards, headings, buttons and a focus ring that can be seen. All else is Fusion's."""
+    c = colours
+    line = f"1px solid {c.border}"
+    ring = f"2px solid {c.accent}"
+    return f"""
+    QLabel[role="heading"] {{ font-size: 17pt; font-weight: 600; }}
+    QLabel[role="subheading"] {{ font-size: 11.5pt; font-weight: 600; }}
+    QLabel[role="muted"] {{ color: {c.muted}; }}
+    QLabel[role="hint"] {{ color: {c.muted}; font-size: 8.5pt; }}
+    QLabel[role="problem"] {{ color: {c.bad}; font-size: 8.5pt; }}
+    QLabel[role="figure"] {{ font-size: 24pt; font-weight: 600; }}
+    QFrame[card="true"], QFrame[notice] {{ border: {line}; border-radius: 8px; }}
+    QFrame[card="true"] {{ background: {c.surface}; }}
+    QFrame[notice="info"] {{ background: {c.accent_soft}; border-color: {c.accent}; }}
+    QFrame[notice="warning"] {{ background: {c.warning_soft}; border-color: {c.warning}; }}
+    QFrame[notice="error"] {{ background: {c.bad_soft}; border-color: {c.bad}; }}
+    QPushButton {{ background: {c.raised}; color: {c.text}; border: {line}; border-radius: 6px;
+        padding: 6px 14px; min-height: 18px; }}
+    QPushButton:hover {{ border-color: {c.accent}; }}
+    QPushButton:pressed {{ background: {c.border}; }}
+    QPushButton:disabled {{ color: {c.muted}; background: {c.background}; }}
+    QPushButton[primary="true"] {{ background: {c.accent}; color: {c.on_accent}; font-weight: 600; }}
+    QPushButton[primary="true"] {{ border-color: {c.accent}; }}
+    QPushButton[primary="true"]:disabled {{ background: {c.raised}; color: {c.muted}; }}
+    QPushButton:focus {{ border: {ring}; padding: 5px 13px; }}
+    QPushButton[primary="true"]:focus {{ border: 2px solid {c.text}; }}
+    QLineEdit, QPlainTextEdit, QTextEdit {{ background: {c.surface}; border: {line}; border-radius: 6px;
+        padding: 4px 7px; }}
+    QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus {{ border: {ring}; padding: 3px 6px; }}
+    QLineEdit:disabled {{ color: {c.muted}; background: {c.background}; }}
+    QAbstractItemView {{ border: {line}; border-radius: 6px; }}
+    QAbstractItemView:focus {{ border: {ring}; }}
+    QHeaderView::section {{ background: {c.raised}; color: {c.text}; border: none; border-right: {line};
+        padding: 5px 8px; font-weight: 600; }}
+    QProgressBar {{ background: {c.raised}; color: {c.text}; border: {line}; border-radius: 6px;
+        text-align: center; min-height: 18px; }}
+    QProgressBar::chunk {{ background: {c.accent_soft}; border-radius: 5px; }}
+    QToolTip {{ background: {c.raised}; color: {c.text}; border: {line}; padding: 4px; }}
+    QScrollArea {{ border: none; background: transparent; }}
+    QScrollArea > QWidget > QWidget {{ background: transparent; }}
+    """

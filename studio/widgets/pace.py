@@ -1,0 +1,73 @@
+"""Where a training stands and how fast it goes, reckoned from its plan and its log of steps."""
+
+from __future__ import annotations
+
+import bisect
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ulmfit_core.events import Plan
+from ulmfit_core.run import Steps
+
+WINDOW_SECONDS = 30.0
+TAIL = 5000  # steps looked at: more than 30 s hold, unless a step takes less than 6 ms
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Counted from 0: the epoch and phase at work, and the share of each that is done."""
+
+    step: int
+    epoch: int
+    epoch_share: float
+    phase: int
+    phase_share: float
+
+
+def standing(plan: Plan, step: int) -> Standing:
+    """Where `step` steps lead to in the plan."""
+    epoch = min(bisect.bisect_right(plan.epoch_ends, step), len(plan.epoch_ends) - 1)
+    begin = plan.epoch_ends[epoch - 1] if epoch else 0
+    phase = max(bisect.bisect_right([row["first_step"] for row in plan.phases], step) - 1, 0)
+    first, last = plan.phases[phase]["first_step"], plan.phases[phase]["last_step"]
+    of_epoch = share(step - begin, plan.epoch_ends[epoch] - begin)
+    return Standing(step, epoch, of_epoch, phase, share(step - first, last - first))
+
+
+def share(done: float, total: float) -> float:
+    return min(1.0, max(0.0, done / total)) if total > 0 else 0.0
+
+
+def steps_done(steps: Steps) -> int:
+    return int(steps.values[-1, steps.columns.index("step")]) if len(steps.values) else 0
+
+
+def speed(steps: Steps) -> tuple[float, float]:
+    """Steps and tokens a second over the last half minute; zeros before two steps are known."""
+    tail = Steps(steps.columns, steps.values[-TAIL:])
+    if len(tail.values) < 2:
+        return 0.0, 0.0
+    seconds, tokens = tail["seconds"].astype(float), tail["tokens"].astype(float)
+    begin = min(int(seconds.searchsorted(seconds[-1] - WINDOW_SECONDS)), len(seconds) - 2)
+    span = seconds[-1] - seconds[begin]
+    if span <= 0:
+        return 0.0, 0.0
+    return (len(seconds) - 1 - begin) / span, float(tokens[begin + 1 :].sum()) / span
+
+
+def duration(seconds: float) -> str:
+    """3 min 20 s: two units at most, the smaller one dropped where it is noise."""
+    whole = max(0, round(seconds))
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def memory_megabytes() -> float:
+    """What the program holds in memory; 0 where the system does not say."""
+    path = Path("/proc/self/statm")
+    if not path.exists():
+        return 0.0
+    return int(path.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

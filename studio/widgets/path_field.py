@@ -1,0 +1,90 @@
+"""A field for the path of a file or folder: typed, browsed for, or dropped onto it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
+
+from studio import theme
+
+FILTER = "Texts (*.csv *.tsv *.tab *.txt *.jsonl *.ndjson *.json *.parquet *.gz);;All files (*)"
+
+
+class PathField(QWidget):
+    """`chosen(path)` once a new path is complete: on Enter, on leaving the field, after Browse or a drop."""
+
+    chosen = Signal(str)
+
+    def __init__(self, name: str, folders: bool = False):
+        super().__init__()
+        self._name = name
+        self._told = ""
+        self.edit = QLineEdit()
+        self.edit.setAccessibleName(name)
+        self.edit.setPlaceholderText("Type a path, browse, or drop a file here")
+        self.edit.editingFinished.connect(self._tell)
+        self.browse = QPushButton("Browse…")
+        self.browse.setAccessibleName(f"Browse for: {name}")
+        self.browse.clicked.connect(self._browse_file)
+        self.folder = QPushButton("Folder…")
+        self.folder.setAccessibleName(f"Browse for a folder: {name}")
+        self.folder.clicked.connect(self._browse_folder)
+        self.folder.setVisible(folders)
+        self.edit.setAcceptDrops(False)  # the edit would insert the address as text
+        self.setAcceptDrops(True)
+        self.setFocusProxy(self.edit)
+        self._lay_out()
+
+    def path(self) -> str:
+        return self.edit.text().strip()
+
+    def set_path(self, path: str) -> None:
+        """Show a path without `chosen`."""
+        self._told = path
+        if path != self.path():
+            self.edit.setText(path)
+
+    def choose(self, path: str) -> None:
+        """As if the person had typed it."""
+        self.edit.setText(path)
+        self._tell()
+
+    def _lay_out(self) -> None:
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(theme.SMALL)
+        layout.addWidget(self.edit, 1)
+        layout.addWidget(self.browse)
+        layout.addWidget(self.folder)
+
+    @Slot()
+    def _tell(self) -> None:
+        if self.path() != self._told:
+            self._told = self.path()
+            self.chosen.emit(self._told)
+
+    @Slot()
+    def _browse_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, self._name, self.path(), FILTER)
+        if path:
+            self.choose(path)
+
+    @Slot()
+    def _browse_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, self._name, self.path())
+        if path:
+            self.choose(path)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_path(event):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.choose(dropped_path(event))
+        event.acceptProposedAction()
+
+
+def dropped_path(event: QDropEvent) -> str:
+    """The first local file or folder that is dragged, or an empty string."""
+    return next((url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()), "")

@@ -1,0 +1,274 @@
+"""The bar under a screen that starts a job: its buttons, how far it is, how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QTimer, Slot
+from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from studio import theme
+from studio.session import Session
+from studio.widgets import pace
+from ulmfit_core import catalog, events
+from ulmfit_core.project import RunInfo, StepState
+from ulmfit_core.run import read_steps
+
+TICK_MILLISECONDS = 250
+PARTS = 1000  # of a progress bar
+TRAINED = ("pretrain", "finetune", "classify")
+
+
+class RunBar(QWidget):
+    """Start, pause, finish, stop and resume one step's job, and watch it."""
+
+    def __init__(self, session: Session, step: str):
+        super().__init__()
+        self.session = session
+        self.step = step
+        self._plan: events.Plan | None = None
+        self._progress: events.Progress | None = None
+        self._step = 0
+        self._figures = ""
+        self._resumable: RunInfo | None = None
+        self.overall, self.phase, self.epoch = Meter("Whole run"), Meter("Phase"), Meter("Epoch")
+        self.status = QLabel(wordWrap=True)
+        self.status.setProperty("role", "muted")
+        self._make_buttons()
+        self._lay_out()
+        self._timer = QTimer(self)
+        self._timer.setInterval(TICK_MILLISECONDS)
+        self._timer.timeout.connect(self.tick)
+        session.project_changed.connect(self.refresh)
+        session.run_started.connect(self._begin)
+        session.event.connect(self._hear)
+        session.run_ended.connect(self.refresh)
+
+    @property
+    def running(self) -> bool:
+        return self.session.job == self.step
+
+    # What the buttons do
+
+    @Slot()
+    def start(self) -> None:
+        self.session.start(self.step)
+
+    @Slot()
+    def resume(self) -> None:
+        if self._resumable:
+            self.session.start(self.step, resume=self._resumable.folder)
+
+    @Slot()
+    def pause_or_continue(self) -> None:
+        (self.session.resume if self.session.paused else self.session.pause)()
+        self.tick()
+
+    @Slot()
+    def finish(self) -> None:
+        self.session.finish()
+        self.tick()
+
+    @Slot()
+    def stop(self) -> None:
+        self.session.stop()
+        self.tick()
+
+    # What it shows
+
+    @Slot()
+    def refresh(self) -> None:
+        """Follow the session and the project: which buttons may be pressed, what there is to say."""
+        if not self.isVisible():
+            return
+        self.overall.setVisible(self.running)
+        self.phase.setVisible(self.running and self._plan is not None)
+        self.epoch.setVisible(self.running and self._plan is not None)
+        if self.running:
+            self._offer_start(False, None)
+            self.tick()
+            self._timer.start()
+        else:
+            self._timer.stop()
+            self._offer_control(False)
+            self._show_idle()
+
+    @Slot()
+    def tick(self) -> None:
+        """Look at the running job's files and put the figures up."""
+        if not self.running:
+            return
+        control = self.session.control
+        self._offer_control(bool(control and not control.stopping and not control.finishing))
+        if self._plan and self.session.run_folder:
+            self._show_training(self._plan, self.session.run_folder)
+        elif self._progress:
+            self.overall.show_progress(self._progress)
+        self.status.setText(self._running_sentence())
+
+    @Slot(str, object)
+    def _begin(self, job: str, folder: Path) -> None:
+        self._plan = self._progress = None
+        self._step = 0
+        if job == self.step:
+            told = events.read_events(folder / "events.jsonl")  # a resumed run has announced its plan before
+            self._plan = next((event for event in told if isinstance(event, events.Plan)), None)
+        self.overall.show_share("Getting ready …", 0)
+        self.refresh()
+
+    @Slot(object)
+    def _hear(self, event: events.Event) -> None:
+        if not self.running:
+            return
+        if isinstance(event, events.Plan):
+            self._plan = event
+            self.refresh()
+        elif isinstance(event, events.Progress):
+            self._progress = event
+
+    def _show_training(self, plan: events.Plan, folder: Path) -> None:
+        steps = read_steps(folder / "steps.f32")
+        at = pace.standing(plan, pace.steps_done(steps))
+        if at.step != self._step:
+            self._step, self._progress = at.step, None  # what was in between, such as validation, is over
+        done = pace.share(at.step, plan.total_steps)
+        self.overall.show_share(f"Step {at.step:,} of {plan.total_steps:,}", done)
+        title = plan.phases[at.phase]["title"]
+        self.phase.show_share(f"Phase {at.phase + 1} of {len(plan.phases)}: {title}", at.phase_share)
+        self.epoch.show_share(f"Epoch {at.epoch + 1} of {len(plan.epoch_ends)}", at.epoch_share)
+        self._figures = figures(plan.total_steps - at.step, *pace.speed(steps))
+
+    def _running_sentence(self) -> str:
+        control = self.session.control
+        if control and control.stopping:
+            return "Stopping. The last finished step is kept."
+        if control and control.finishing:
+            return "Finishing: the best result so far is measured and kept."
+        if self.session.paused:
+            return "Paused. Press Continue to go on."
+        if self._plan is None:
+            return "At work. " + memory_text()
+        beside = f"{self._progress.label} …   " if self._progress else ""
+        return beside + self._figures
+
+    def _show_idle(self) -> None:
+        project, job = self.session.project, self.session.job
+        if project is None or job:
+            title = catalog.JOBS[job].title if job else ""
+            self._offer_start(False, None)
+            self.status.setText(f"“{title}” is at work. This step can start when it is done." if job else "")
+            return
+        waiting = project.skip_reason(self.step) or project.waits_for(self.step)
+        run = project.resumable_run(self.step) if self.step in TRAINED and not waiting else None
+        self._offer_start(not waiting, run)
+        self.status.setText(waiting or idle_sentence(project.state(self.step)))
+
+    def _offer_start(self, may: bool, run: RunInfo | None) -> None:
+        self._resumable = run
+        self.resume_button.setVisible(run is not None)
+        self.start_button.setText("Start &anew" if run else "&Start")
+        self.start_button.setEnabled(may)
+
+    def _offer_control(self, may: bool) -> None:
+        for each in (self.pause_button, self.finish_button, self.stop_button):
+            each.setEnabled(may)
+        self.pause_button.setText("&Continue" if self.session.paused else "&Pause")
+
+    # Making it
+
+    def _make_buttons(self) -> None:
+        self.resume_button = button("&Resume", "Go on with the stopped run at its last step.", self.resume)
+        self.start_button = button("&Start", "Begin this step with the settings shown.", self.start)
+        self.pause_button = button("&Pause", "Hold the work; it goes on where it was.", self.pause_or_continue)
+        self.finish_button = button("&Finish now", "End early and keep the best result so far.", self.finish)
+        self.stop_button = button("S&top", "Stop soon. The last finished step is kept.", self.stop)
+        for primary in (self.resume_button, self.start_button):
+            primary.setProperty("primary", True)
+        for extra in (self.pause_button, self.finish_button):
+            extra.setVisible(self.step in TRAINED)
+
+    def _lay_out(self) -> None:
+        buttons = QHBoxLayout()
+        for each in (self.resume_button, self.start_button, self.pause_button, self.finish_button):
+            buttons.addWidget(each)
+        buttons.addWidget(self.stop_button)
+        buttons.addSpacing(theme.SMALL)
+        buttons.addWidget(self.status, 1)
+        meters = QHBoxLayout()
+        meters.setSpacing(theme.LARGE)
+        for meter in (self.overall, self.phase, self.epoch):
+            meters.addWidget(meter, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(buttons)
+        column.addLayout(meters)
+
+    # A hidden bar rests
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.refresh()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._timer.stop()
+
+
+class Meter(QWidget):
+    """A progress bar under a line of text that says what it measures."""
+
+    def __init__(self, name: str):
+        super().__init__()
+        self.caption = QLabel()
+        self.bar = QProgressBar()
+        self.bar.setRange(0, PARTS)
+        self.bar.setAccessibleName(name)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self.caption)
+        column.addWidget(self.bar)
+
+    def show_share(self, text: str, share: float) -> None:
+        self.caption.setText(text)
+        self.bar.setRange(0, PARTS)
+        self.bar.setValue(round(share * PARTS))
+        self.bar.setFormat(f"{share:.0%}")
+
+    def show_progress(self, progress: events.Progress) -> None:
+        """A task that counts rows or bytes, or one of unknown length."""
+        if progress.total > 0:
+            counted = f"{progress.done:,.0f} of {progress.total:,.0f}"
+            self.show_share(f"{progress.label}: {counted}", pace.share(progress.done, progress.total))
+        else:
+            self.caption.setText(progress.label)
+            self.bar.setRange(0, 0)
+
+
+def button(text: str, tip: str, press: Callable[[], None]) -> QPushButton:
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    made.setAccessibleDescription(tip)
+    made.clicked.connect(press)
+    return made
+
+
+def idle_sentence(state: StepState) -> str:
+    if state.mark == "done":
+        return "Done. You may change settings and start again."
+    return state.reason or "Ready to start."
+
+
+def figures(steps_left: int, steps_per_second: float, tokens_per_second: float) -> str:
+    """Time left, speed and memory in one line."""
+    if steps_per_second <= 0:
+        return "The time left is known after a few steps.   " + memory_text()
+    left = pace.duration(steps_left / steps_per_second)
+    return f"Time left {left}   ·   {tokens_per_second:,.0f} tokens/s   ·   {memory_text()}"
+
+
+def memory_text() -> str:
+    megabytes = pace.memory_megabytes()
+    return f"Memory {megabytes:,.0f} MB" if megabytes else ""

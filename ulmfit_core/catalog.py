@@ -1,0 +1,67 @@
+"""The one table of what can be plugged in: name → (`module:object`, title, settings model)."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from ulmfit_core import config
+from ulmfit_core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`address` is `module:object`, imported only when it is asked for."""
+
+    address: str
+    title: str
+    settings: type[BaseModel] | None = None
+
+    def resolve(self) -> Any:
+        module, _, name = self.address.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+# A job is called as job(project, run, **options).
+JOBS: dict[str, Entry] = {
+    "import": Entry("ulmfit_core.jobs.import_data:import_data", "Import the data", config.DataSettings),
+    "vocab": Entry("ulmfit_core.jobs.build_vocab:build_vocab", "Build the vocabulary", config.VocabSettings),
+    "pretrain": Entry("ulmfit_core.jobs.pretrain:pretrain", "Pretrain the language model", config.PretrainSettings),
+    "finetune": Entry("ulmfit_core.jobs.finetune:finetune", "Fine-tune the language model", config.FinetuneSettings),
+    "classify": Entry("ulmfit_core.jobs.classify:classify", "Train the classifier", config.ClassifySettings),
+    "evaluate": Entry("ulmfit_core.jobs.evaluate:evaluate", "Evaluate the classifier"),
+    "predict": Entry("ulmfit_core.jobs.predict_file:predict_file", "Classify a file"),
+}
+
+READERS: dict[str, Entry] = {
+    "table": Entry("ulmfit_core.data.readers:read_delimited", "CSV or TSV"),
+    "jsonl": Entry("ulmfit_core.data.readers:read_json_lines", "JSON lines"),
+    "parquet": Entry("ulmfit_core.data.readers:read_parquet", "Parquet"),
+    "text": Entry("ulmfit_core.data.readers:read_text", "Text, one document a line or WikiText"),
+    "folder": Entry("ulmfit_core.data.readers:read_folder", "Folder of text files by label"),
+}
+
+RULES: dict[str, Entry] = {
+    "ulmfit": Entry("ulmfit_core.text.rules:ulmfit", "Capitals and repeats marked, digits kept"),
+    "fastai": Entry("ulmfit_core.text.rules:fastai", "The rules of fastai 2"),
+    "plain": Entry("ulmfit_core.text.rules:plain", "Text as it is"),
+}
+
+SCHEDULES: dict[str, Entry] = {
+    "slanted": Entry("ulmfit_core.training.schedules:Slanted", "Slanted triangle"),
+    "one_cycle": Entry("ulmfit_core.training.schedules:OneCycle", "One cycle"),
+    "constant": Entry("ulmfit_core.training.schedules:Constant", "Constant"),
+}
+
+TABLES = {"job": JOBS, "reader": READERS, "rules": RULES, "schedule": SCHEDULES}
+
+
+def resolve(table: str, name: str) -> Any:
+    """The object of one row. Raises UserError for a name the table does not have."""
+    entry = TABLES[table].get(name)
+    if entry is None:
+        raise UserError(f"There is no {table} “{name}”. Choose one of: {', '.join(TABLES[table])}.")
+    return entry.resolve()

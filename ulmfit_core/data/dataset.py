@@ -1,0 +1,139 @@
+"""The imported rows on disk: Arrow files, memory-mapped, with the facts about them in dataset.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ulmfit_core import files
+from ulmfit_core.data.readers import BadRow
+from ulmfit_core.data.splits import SPLITS
+from ulmfit_core.errors import UserError
+
+FORMAT = 1
+ROWS = pa.schema([("text", pa.large_string()), ("label", pa.int32()), ("split", pa.int8()), ("lm", pa.bool_())])
+TEXTS = pa.schema([("text", pa.large_string())])
+
+
+class Dataset:
+    """An open `dataset/` folder. Rows are numbered from 0 in the order of the files they came from."""
+
+    def __init__(self, folder: Path, facts: dict[str, Any]):
+        self.folder = folder
+        self.facts = facts
+        self._rows = read_table(folder / "rows.arrow")
+        corpus = folder / "corpus.arrow"
+        self._corpus = read_table(corpus) if corpus.exists() else None
+
+    @classmethod
+    def open(cls, folder: Path) -> Dataset:
+        """Raises UserError if nothing was imported, or by a newer version of the program."""
+        path = Path(folder) / "dataset.json"
+        if not path.exists():
+            raise UserError(f"No data has been imported into {Path(folder).parent} yet. Import a file first.")
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts["format"] > FORMAT:
+            raise UserError(f"{path} was written by a newer version of the program. Update it, or import again.")
+        return cls(Path(folder), facts)
+
+    def __len__(self) -> int:
+        return int(self._rows.num_rows)
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes in the order of their numbers."""
+        return list(self.facts["labels"])
+
+    @property
+    def bad_rows(self) -> list[BadRow]:
+        """Rows that were left out, the first 10,000 of `facts["bad_row_count"]`."""
+        return [BadRow(*row) for row in self.facts["bad_rows"]]
+
+    @property
+    def fingerprint(self) -> str:
+        """The import step's fingerprint at the time of the import."""
+        return str(self.facts["fingerprint"])
+
+    @property
+    def split_ids(self) -> np.ndarray:
+        """int8, shape (rows,): places in SPLITS."""
+        return self._column("split")
+
+    @property
+    def label_ids(self) -> np.ndarray:
+        """int32, shape (rows,): places in `labels`, -1 without one."""
+        return self._column("label")
+
+    def rows_of(self, split: str) -> np.ndarray:
+        """int64 row numbers of one of SPLITS."""
+        return np.flatnonzero(self.split_ids == SPLITS.index(split))
+
+    def lm_rows(self) -> np.ndarray:
+        """int64 row numbers that may teach the language model: no test row, no text that stands in the test split."""
+        return np.flatnonzero(self._column("lm"))
+
+    def texts(self, rows: Sequence[int] | np.ndarray) -> list[str]:
+        """The texts of these rows, in the order asked for."""
+        taken = pc.take(self._rows.column("text"), pa.array(np.asarray(rows, np.int64)))
+        return taken.to_pylist()  # type: ignore[no-any-return]
+
+    def texts_between(self, start: int, stop: int) -> list[str]:
+        """The texts of rows start to stop (exclusive)."""
+        return self._rows.column("text").slice(start, max(0, stop - start)).to_pylist()  # type: ignore[no-any-return]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows by split."""
+        counts = np.bincount(self.split_ids, minlength=len(SPLITS))
+        return {name: int(count) for name, count in zip(SPLITS, counts)}
+
+    def class_counts(self, split: str) -> dict[str, int]:
+        """Rows by class in one split."""
+        ids = self.label_ids[self.rows_of(split)]
+        counts = np.bincount(ids[ids >= 0], minlength=len(self.labels))
+        return {name: int(count) for name, count in zip(self.labels, counts)}
+
+    @property
+    def has_corpus(self) -> bool:
+        return self._corpus is not None
+
+    @property
+    def corpus_size(self) -> int:
+        """Documents of general text."""
+        return int(self._corpus.num_rows) if self._corpus is not None else 0
+
+    def corpus_texts(self, start: int, stop: int) -> list[str]:
+        """Documents start to stop (exclusive) of the general text."""
+        if self._corpus is None:
+            return []
+        return self._corpus.column("text").slice(start, max(0, stop - start)).to_pylist()  # type: ignore[no-any-return]
+
+    def _column(self, name: str) -> np.ndarray:
+        return self._rows.column(name).to_numpy()  # type: ignore[no-any-return]
+
+
+def read_table(path: Path) -> pa.Table:
+    """Memory-map an Arrow file; the texts stay on disk until they are asked for."""
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def write_table(path: Path, schema: pa.Schema, batches: Iterable[dict[str, Any]]) -> None:
+    """Write batches of columns to an Arrow file in a folder given by files.replacing_folder."""
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        for batch in batches:
+            writer.write_batch(pa.record_batch(batch, schema=schema))
+
+
+def write_facts(folder: Path, facts: dict[str, Any]) -> None:
+    files.write_json(folder / "dataset.json", {"format": FORMAT, **facts})
+
+
+def text_hash(text: str) -> int:
+    """A number for a text that ignores differences in white space."""
+    return hash(" ".join(text.split()))

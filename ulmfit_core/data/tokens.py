@@ -1,0 +1,84 @@
+"""Token ids on disk: one long array of the narrowest integer width and the place where each document begins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ulmfit_core import files
+from ulmfit_core.errors import UserError
+from ulmfit_core.text.vocab import Vocabulary
+
+FORMAT = 1
+
+
+class Tokens:
+    """Documents as token ids, memory-mapped.
+
+    `ids`: uint16 or uint32, shape (tokens,). `offsets`: int64, shape (documents + 1,).
+    """
+
+    def __init__(self, ids: np.ndarray, offsets: np.ndarray, meta: dict[str, Any]):
+        self.ids = ids
+        self.offsets = offsets
+        self.meta = meta
+
+    @classmethod
+    def open(cls, folder: Path) -> Tokens:
+        """Raises UserError if the folder holds no tokens, or those of a newer version."""
+        path = Path(folder) / "tokens.json"
+        if not path.exists():
+            raise UserError(f"There are no encoded texts in {folder}. Build the vocabulary first.")
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        if meta["format"] > FORMAT:
+            raise UserError(f"{path} was written by a newer version of the program. Update it.")
+        dtype = np.dtype(meta["dtype"])
+        # An empty file cannot be mapped.
+        ids = np.memmap(path.with_name("ids.bin"), dtype, "r") if meta["tokens"] else np.empty(0, dtype)
+        offsets = np.load(path.with_name("offsets.npy"), mmap_mode="r", allow_pickle=False)
+        return cls(ids, offsets, meta)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, document: int) -> np.ndarray:
+        return self.ids[self.offsets[document] : self.offsets[document + 1]]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each document: int64, shape (documents,)."""
+        return np.diff(self.offsets)
+
+
+def write(folder: Path, documents: Iterable[np.ndarray], dtype: np.dtype, meta: dict[str, Any] | None = None) -> Tokens:
+    """Stream documents into a folder, which appears only when it is whole. `meta` is kept beside them."""
+    with files.replacing_folder(Path(folder)) as fresh:
+        log = files.AppendLog(fresh / "ids.bin")
+        lengths = [_append(log, document.astype(dtype)) for document in documents]
+        log.close()
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+        np.save(fresh / "offsets.npy", offsets, allow_pickle=False)
+        facts = {"format": FORMAT, "dtype": np.dtype(dtype).name, "tokens": int(offsets[-1]), **(meta or {})}
+        files.write_json(fresh / "tokens.json", facts)
+    return Tokens.open(folder)
+
+
+def _append(log: files.AppendLog, document: np.ndarray) -> int:
+    log.write(document.tobytes())
+    return len(document)
+
+
+def open_tokens(tokens_folder: Path, vocabulary: Vocabulary, kind: str, fingerprint: str = "") -> Tokens:
+    """The encoded `dataset` or `corpus` of a project, for its vocabulary.
+
+    Raises UserError if they were not encoded with this vocabulary, or, where `fingerprint` is the import's,
+    not from the data as it is now.
+    """
+    tokens = Tokens.open(Path(tokens_folder) / vocabulary.hash / kind)
+    if fingerprint and tokens.meta.get("fingerprint") != fingerprint:
+        raise UserError("The data was imported anew since its texts were encoded. Build the vocabulary again.")
+    return tokens

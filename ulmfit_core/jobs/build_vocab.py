@@ -1,0 +1,126 @@
+"""Build the vocabulary, or take that of the pretrained model, and encode all texts of the project with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from resources import resource_path
+from ulmfit_core import catalog, files
+from ulmfit_core.config import VocabSettings
+from ulmfit_core.data import tokens
+from ulmfit_core.data.dataset import Dataset
+from ulmfit_core.errors import UserError
+from ulmfit_core.events import Artefact
+from ulmfit_core.project import Project
+from ulmfit_core.run import Run
+from ulmfit_core.text import vocab
+from ulmfit_core.text.train_vocab import train
+from ulmfit_core.text.vocab import Vocabulary
+
+CHUNK = 1000
+SAMPLE_CHUNK = 200
+CORPUS_CHUNK = 20
+
+
+def build_vocab(project: Project, run: Run) -> dict[str, Any]:
+    """Fill vocab/ and tokens/<hash>/. Returns size, tokens, tokens_per_word, unknown (share of tokens), seconds.
+
+    Raises UserError if nothing was imported, the pretrained model is missing, or SentencePiece refuses.
+    """
+    began = time.monotonic()
+    dataset = Dataset.open(project.dataset_folder)
+    settings = project.recipe.vocab
+    with files.replacing_folder(project.vocab_folder) as folder:
+        if project.recipe.base == "none":
+            _learn(dataset, settings, folder, run)
+        else:
+            _base_vocabulary(project.recipe.base).copy_to(folder)
+    vocabulary = Vocabulary.load(project.vocab_folder)
+    report = encode_all(project, dataset, vocabulary, run)
+    run.emit(Artefact("vocabulary", str(project.vocab_folder)))
+    return {"size": vocabulary.size, **report, "seconds": time.monotonic() - began}
+
+
+def bundle_path(base: str) -> Path:
+    """The folder of the pretrained model that a recipe starts from: `starter` or a bundle."""
+    return resource_path("starter") if base == "starter" else Path(base).expanduser()
+
+
+def _base_vocabulary(base: str) -> Vocabulary:
+    folder = bundle_path(base)
+    if not (folder / vocab.MODEL).exists():
+        name = "The starter language model is" if base == "starter" else f"The pretrained model {base} is"
+        raise UserError(f"{name} not there. Choose another one, or “none” to pretrain on your own text.")
+    return Vocabulary.load(folder)
+
+
+# Learning
+
+
+def _learn(dataset: Dataset, settings: VocabSettings, folder: Path, run: Run) -> None:
+    texts = sample_texts(dataset, int(settings.sample_mb * 1e6))
+    rule = catalog.resolve("rules", settings.rules)
+    prepared = (vocab.prepare(text, rule) for text in texts)
+    model = train(prepared, settings, folder, run)
+    vocab.save(folder, model, settings.rules, settings.model_dump(mode="json"))
+
+
+def sample_texts(dataset: Dataset, size: int) -> Iterator[str]:
+    """Up to `size` characters of text, half of it general where there is some; never text of test rows."""
+    rows = np.random.default_rng(0).permutation(dataset.lm_rows())
+    share = size // 2 if dataset.has_corpus else size
+    used = 0
+    for text in _upto(share, len(rows), SAMPLE_CHUNK, lambda start, stop: dataset.texts(rows[start:stop])):
+        used += len(text)
+        yield text
+    yield from _upto(size - used, dataset.corpus_size, CORPUS_CHUNK, dataset.corpus_texts)
+
+
+def _upto(size: int, count: int, chunk: int, texts: Callable[[int, int], list[str]]) -> Iterator[str]:
+    for start in range(0, count, chunk):
+        for text in texts(start, start + chunk):
+            if size <= 0:
+                return
+            yield text[:size]
+            size -= len(text)
+
+
+# Encoding
+
+
+def encode_all(project: Project, dataset: Dataset, vocabulary: Vocabulary, run: Run) -> dict[str, Any]:
+    """Encode rows and general text. Returns tokens, tokens_per_word and unknown, all of the rows."""
+    place = project.tokens_folder / vocabulary.hash
+    meta = {"fingerprint": project.fingerprint("import"), "vocabulary": vocabulary.hash}
+    limit = project.recipe.vocab.max_tokens
+    counts = {"words": 0, "tokens": 0, "unknown": 0}
+    rows = _encoded(dataset.texts_between, len(dataset), CHUNK, vocabulary, run, "Encoding the texts", counts)
+    cut = (ids[:limit] if limit else ids for ids in rows)
+    tokens.write(place / "dataset", cut, vocabulary.dtype, meta)
+    if dataset.has_corpus:
+        corpus = _encoded(dataset.corpus_texts, dataset.corpus_size, CORPUS_CHUNK, vocabulary, run, "Encoding the general text")
+        tokens.write(place / "corpus", corpus, vocabulary.dtype, meta)
+    return {
+        "tokens": counts["tokens"],
+        "tokens_per_word": counts["tokens"] / max(counts["words"], 1),
+        "unknown": counts["unknown"] / max(counts["tokens"], 1),
+    }
+
+
+def _encoded(
+    texts: Callable[[int, int], list[str]], count: int, chunk: int, vocabulary: Vocabulary, run: Run, label: str,
+    counts: dict[str, int] | None = None,
+) -> Iterator[np.ndarray]:  # fmt: skip
+    for start in run.track(range(0, count, chunk), label):
+        batch = texts(start, start + chunk)
+        for text, ids in zip(batch, vocabulary.encode(batch)):
+            if counts is not None:
+                counts["words"] += len(text.split())
+                counts["tokens"] += len(ids)
+                counts["unknown"] += int((ids == vocabulary.unk).sum())
+            yield ids

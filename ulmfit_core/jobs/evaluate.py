@@ -1,0 +1,115 @@
+"""The job of evaluating: the classifier on rows it never learned from, beside two baselines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ulmfit_core import events, files
+from ulmfit_core.data.dataset import Dataset
+from ulmfit_core.data.readers import read_labelled
+from ulmfit_core.errors import UserError
+from ulmfit_core.inference import baseline
+from ulmfit_core.inference.predictor import Predictor
+from ulmfit_core.project import Project
+from ulmfit_core.run import Run
+
+WORST = 50
+BATCH = 256
+
+
+def evaluate(project: Project, run: Run, data: Path | None = None, split: str = "test") -> dict[str, Any]:
+    """Report on the rows of `split`, or of the file `data` read with the project's columns.
+
+    Where the project has no test rows the validation rows are used, and the report says so. Raises
+    UserError where nothing is labelled.
+    """
+    dataset = Dataset.open(project.dataset_folder)
+    predictor = Predictor.load(project.bundle_folder("classify"))
+    if data is not None:
+        name, (texts, labels) = str(data), read_labelled(data, project.recipe.data)
+    else:
+        name, texts, labels = _rows(dataset, split)
+    unknown = sorted(set(labels) - set(predictor.labels))
+    if unknown:
+        raise UserError(f"{name} has labels that the classifier never saw: {', '.join(unknown[:5])}.")
+    truth = np.array([predictor.labels.index(label) for label in labels])
+    scores = _probabilities(predictor, texts, run)
+    report = {"split": name, **_figures(scores, truth, predictor.labels), **_baselines(dataset, predictor, texts, truth)}
+    report["worst"] = _worst(texts, truth, scores, predictor.labels)
+    if run.folder:
+        files.write_json(run.folder / "report.json", report)
+        run.emit(events.Artefact("report", str(run.folder / "report.json")))
+    return report
+
+
+def _rows(dataset: Dataset, split: str) -> tuple[str, list[str], list[str]]:
+    """(split used, texts, labels); validation rows where there is no test."""
+    rows = dataset.rows_of(split)
+    rows = rows[dataset.label_ids[rows] >= 0]
+    if len(rows) == 0 and split == "test":
+        return _rows(dataset, "valid")
+    if len(rows) == 0:
+        raise UserError("The data has no labelled rows to measure on. Give a test file or raise the test fraction.")
+    return split, dataset.texts(rows), [dataset.labels[i] for i in dataset.label_ids[rows]]
+
+
+def _probabilities(predictor: Predictor, texts: list[str], run: Run) -> np.ndarray:
+    starts = range(0, len(texts), BATCH)
+    parts = [predictor.probabilities(texts[i : i + BATCH], run.poll) for i in run.track(starts, "Classifying")]
+    return np.concatenate(parts)
+
+
+def _figures(scores: np.ndarray, truth: np.ndarray, labels: list[str]) -> dict[str, Any]:
+    """Accuracy, macro F1, per-class figures and the confusion matrix (rows: truth, columns: answer)."""
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    guess = scores.argmax(1)
+    numbers = list(range(len(labels)))
+    columns = precision_recall_fscore_support(truth, guess, labels=numbers, zero_division=0)
+    names = ("precision", "recall", "f1", "support")
+    per_class = {
+        label: {name: float(column[i]) for name, column in zip(names, columns, strict=True)}
+        for i, label in enumerate(labels)
+    }
+    return {
+        "rows": len(truth),
+        **_scores_of(guess, truth),
+        "labels": labels,
+        "per_class": per_class,
+        "confusion": confusion_matrix(truth, guess, labels=numbers).tolist(),
+    }
+
+
+def _scores_of(guess: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    macro = f1_score(truth, guess, average="macro", zero_division=0)
+    return {"accuracy": float(accuracy_score(truth, guess)), "macro_f1": float(macro)}
+
+
+def _baselines(dataset: Dataset, predictor: Predictor, texts: list[str], truth: np.ndarray) -> dict[str, Any]:
+    """TF-IDF and the majority class, trained on the same labelled rows as the classifier."""
+    rows = dataset.rows_of("train")
+    rows = rows[dataset.label_ids[rows] >= 0]
+    names = np.array([predictor.labels.index(label) for label in dataset.labels])
+    labels = names[dataset.label_ids[rows]]
+    tfidf = baseline.tfidf_guesses(dataset.texts(rows), labels, texts)
+    majority = baseline.majority_guesses(labels, len(truth))
+    return {"baseline_tfidf": _scores_of(tfidf, truth), "majority": _scores_of(majority, truth)["accuracy"]}
+
+
+def _worst(texts: list[str], truth: np.ndarray, scores: np.ndarray, labels: list[str]) -> list[dict[str, Any]]:
+    """The wrong answers given with the least probability for the truth, worst first."""
+    of_truth = scores[np.arange(len(truth)), truth]
+    guess = scores.argmax(1)
+    order = [int(i) for i in np.argsort(of_truth) if guess[i] != truth[i]][:WORST]
+    return [
+        {
+            "text": texts[i], "label": labels[truth[i]], "predicted": labels[guess[i]],
+            "probability": float(scores[i, guess[i]]),
+        }
+        for i in order
+    ]  # fmt: skip

@@ -1,0 +1,90 @@
+"""What the three training jobs share: where they start from, the trainer around the stage, the bundle they leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ulmfit_core import __version__, events
+from ulmfit_core.data.tokens import Tokens
+from ulmfit_core.errors import UserError
+from ulmfit_core.models import bundle as bundles
+from ulmfit_core.models.bundle import Bundle
+from ulmfit_core.project import TITLES, Project
+from ulmfit_core.run import Run
+from ulmfit_core.text.vocab import Vocabulary
+from ulmfit_core.training.stage import Stage
+from ulmfit_core.training.trainer import Trainer
+from resources import resource_path
+
+
+def open_tokens(project: Project, vocab: Vocabulary, name: str) -> Tokens:
+    """Token ids of the `dataset` or the `corpus` in today's vocabulary. Raises UserError if they are not there."""
+    folder = project.tokens_folder / vocab.hash / name
+    if not folder.exists():
+        raise UserError(f"The {name} has not been turned into tokens yet. Build the vocabulary first.")
+    return Tokens.open(folder)
+
+
+def base_bundle(project: Project, step: str, vocab: Vocabulary) -> Bundle | None:
+    """The bundle that `step` left, or the project's base where that step is skipped, or None: start fresh.
+
+    Raises UserError where its vocabulary is not the project's.
+    """
+    folder = project.bundle_folder(step)
+    if project.skip_reason(step):
+        below = {"finetune": "pretrain"}.get(step)
+        if below:
+            return base_bundle(project, below, vocab)
+        if project.recipe.base == "none":
+            return None
+        folder = base_folder(project.recipe.base)
+    bundle = bundles.load(folder)
+    if bundle.vocab.hash != vocab.hash:
+        raise UserError(f"{folder} was trained with another vocabulary. Build the vocabulary again, then train.")
+    return bundle
+
+
+def base_folder(base: str) -> Path:
+    """Where a base lies: the starter among the resources, or a folder of the person's."""
+    folder = resource_path("starter") if base == "starter" else Path(base).expanduser()
+    if not (folder / "model.json").exists():
+        raise UserError(f"There is no language model in {folder}. Set the base to none or to the folder of a bundle.")
+    return folder
+
+
+def train_and_save(project: Project, run: Run, stage: Stage, bundle: Bundle, resume: bool) -> dict[str, Any]:
+    """Run the stage to its end and write its bundle under models/. Returns the run's report."""
+    folder = run.folder or project.folder / "runs" / "silent"
+    device = next(stage.model.parameters()).device
+    trainer = Trainer(stage, run, folder, device)
+    history = trainer.fit(resume)
+    best = _best(history, stage)
+    report = {"best": best, "epochs": len(history), "steps": trainer.at.step, "seconds": trainer.at.seconds}
+    bundle.facts = {"stage": stage.name, "run": folder.name, **report}
+    target = project.bundle_folder(stage.name)
+    bundles.save(target, bundle, model_card(project, stage.name, bundle, best))
+    run.emit(events.Artefact("bundle", str(target)))
+    return report
+
+
+def _best(history: list[dict[str, float]], stage: Stage) -> dict[str, float]:
+    pick = max if stage.higher_is_better else min
+    return pick(history, key=lambda metrics: metrics[stage.best_metric])
+
+
+def model_card(project: Project, step: str, bundle: Bundle, best: dict[str, float]) -> str:
+    """What the model is, made from what, and how good it was on held-out text."""
+    figures = "\n".join(f"- {name}: {value:.4g}" for name, value in best.items())
+    network = bundle.network
+    return (
+        f"# {project.recipe.name}: {TITLES[step]}\n\n"
+        f"A {bundle.kind.replace('_', ' ')} made by ULMFiT Studio {__version__} (torch {torch.__version__}).\n\n"
+        f"- network: AWD-LSTM, embedding {network.embedding}, hidden {network.hidden}, layers {network.layers}\n"
+        f"- vocabulary: {bundle.vocab.size} pieces, hash {bundle.vocab.hash}, rules {bundle.vocab.rules}\n"
+        f"- labels: {', '.join(bundle.labels) or 'none'}\n"
+        f"- recipe: fingerprint {project.fingerprint(step)}, preset {project.recipe.preset}\n\n"
+        f"On the held-out validation data, at the best epoch:\n\n{figures}\n"
+    )

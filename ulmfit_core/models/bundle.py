@@ -1,0 +1,128 @@
+"""A bundle is a folder with all that prediction needs: weights, sizes, tokenizer, labels, a model card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from ulmfit_core import __version__, files
+from ulmfit_core.config import ClassifySettings, ModelSettings, StageSettings
+from ulmfit_core.errors import UserError
+from ulmfit_core.models.awd_lstm import AwdLstm
+from ulmfit_core.models.classifier import Classifier, Head
+from ulmfit_core.models.dropout import Dropouts
+from ulmfit_core.models.language_model import LanguageModel
+from ulmfit_core.text.vocab import Vocabulary
+
+VERSION = 1
+
+
+@dataclass
+class Bundle:
+    """A loaded model in evaluation mode with its vocabulary. `max_tokens` 0: texts are read whole."""
+
+    kind: str
+    network: ModelSettings
+    model: nn.Module
+    vocab: Vocabulary
+    labels: list[str] = field(default_factory=list)
+    max_tokens: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def dropouts(settings: StageSettings) -> Dropouts:
+    """The five dropouts of a stage, scaled by its `drop_mult`."""
+    s = settings
+    return Dropouts(s.embedding_drop, s.input_drop, s.hidden_drop, s.weight_drop, s.output_drop).scaled(s.drop_mult)
+
+
+def new_encoder(network: ModelSettings, vocabulary: int, drops: Dropouts | None = None) -> AwdLstm:
+    return AwdLstm(vocabulary, network.embedding, network.hidden, network.layers, drops or Dropouts())
+
+
+def new_language_model(network: ModelSettings, vocabulary: int, settings: StageSettings) -> LanguageModel:
+    """Fresh weights from the stage's seed."""
+    model = LanguageModel(new_encoder(network, vocabulary, dropouts(settings)))
+    model.encoder.reset(torch.Generator().manual_seed(settings.seed))
+    return model
+
+
+def new_classifier(encoder: AwdLstm, classes: int, settings: ClassifySettings) -> Classifier:
+    """A fresh head, from the stage's seed, on an encoder."""
+    drops = dropouts(settings)
+    encoder.set_dropouts(drops)
+    head = Head(3 * encoder.features, settings.head, classes, (drops.output, settings.head_drop))
+    head.reset(torch.Generator().manual_seed(settings.seed + 1))
+    return Classifier(encoder, head, settings.bptt, settings.max_length)
+
+
+def save(folder: Path, bundle: Bundle, card: str) -> None:
+    """Write the bundle as a whole or not at all."""
+    with files.replacing_folder(folder) as fresh:
+        weights = {name: value.detach().cpu().contiguous() for name, value in bundle.model.state_dict().items()}
+        files.write_bytes(fresh / "weights.safetensors", safetensors.torch.save(weights))
+        files.write_json(fresh / "model.json", _description(bundle))
+        files.write_text(fresh / "MODEL_CARD.md", card)
+        bundle.vocab.copy_to(fresh)
+
+
+def _description(bundle: Bundle) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "format": VERSION,
+        "version": __version__,
+        "kind": bundle.kind,
+        "network": bundle.network.model_dump(),
+        "vocabulary": {"hash": bundle.vocab.hash, "size": bundle.vocab.size},
+        "facts": bundle.facts,
+    }
+    if isinstance(bundle.model, Classifier):
+        model = bundle.model
+        record |= {"labels": bundle.labels, "max_tokens": bundle.max_tokens}
+        record["classifier"] = {
+            "bptt": model.bptt, "max_length": model.max_length, "head": model.head.linear1.out_features,
+        }  # fmt: skip
+    return record
+
+
+def load(folder: Path) -> Bundle:
+    """Read a bundle; nothing in it is executed. Raises UserError where it is damaged, foreign or too new."""
+    record = _read_description(folder)
+    vocab = Vocabulary.load(folder)
+    if vocab.hash != record["vocabulary"]["hash"]:
+        raise UserError(f"{folder}: the vocabulary does not belong to this model. Restore the folder from its source.")
+    network = ModelSettings.model_validate(record["network"])
+    encoder = new_encoder(network, vocab.size)
+    labels = record.get("labels", [])
+    model: nn.Module = LanguageModel(encoder) if record["kind"] == "language_model" else _classifier(encoder, record)
+    try:
+        model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"))
+    except (RuntimeError, safetensors.SafetensorError, OSError) as error:
+        raise UserError(f"{folder}: weights.safetensors does not fit model.json ({str(error).splitlines()[0]}).") from None
+    model.eval()
+    return Bundle(record["kind"], network, model, vocab, labels, record.get("max_tokens", 0), record["facts"])
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / "model.json"
+    if not path.exists():
+        raise UserError(f"{folder} holds no model: model.json is missing. Train the stage that makes it first.")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: {error}. Restore the folder from its source.") from None
+    if record.get("format", 0) > VERSION:
+        raise UserError(f"{path} was written by a newer version of this program. Update it to open the model.")
+    return record
+
+
+def _classifier(encoder: AwdLstm, record: dict[str, Any]) -> Classifier:
+    sizes = record["classifier"]
+    head = Head(3 * encoder.features, sizes["head"], len(record["labels"]), (0.0, 0.0))
+    return Classifier(encoder, head, sizes["bptt"], sizes["max_length"])

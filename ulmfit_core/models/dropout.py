@@ -1,0 +1,54 @@
+"""Inverted dropout with the run's own generator: no process-wide randomness, so that a resume is exact.
+
+A generator of None means "as in prediction": nothing is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Rng = torch.Generator | None
+
+
+@dataclass(frozen=True)
+class Dropouts:
+    """The five dropouts of the AWD-LSTM (AWD-LSTM paper, section 4)."""
+
+    embedding: float = 0.0
+    input: float = 0.0
+    hidden: float = 0.0
+    weight: float = 0.0
+    output: float = 0.0
+
+    def scaled(self, by: float) -> Dropouts:
+        """All five times `by` (`drop_mult`), kept below 1."""
+        values = (self.embedding, self.input, self.hidden, self.weight, self.output)
+        return Dropouts(*(min(value * by, 0.95) for value in values))
+
+
+def mask(like: Tensor, shape: tuple[int, ...], p: float, rng: torch.Generator) -> Tensor:
+    """Zeros with probability `p`, otherwise 1/(1-p), so that the mean stays."""
+    return like.new_empty(shape).bernoulli_(1 - p, generator=rng).div_(1 - p)
+
+
+def dropout(x: Tensor, p: float, rng: Rng) -> Tensor:
+    """Each element of `x` on its own."""
+    if rng is None or p == 0:
+        return x
+    return x * mask(x, tuple(x.shape), p, rng)
+
+
+def locked_dropout(x: Tensor, p: float, rng: Rng) -> Tensor:
+    """Variational dropout of `x` (batch, time, features): one mask (batch, 1, features) for all time steps."""
+    if rng is None or p == 0:
+        return x
+    return x * mask(x, (x.shape[0], 1, x.shape[2]), p, rng)
+
+
+def word_mask(weight: Tensor, ids: Tensor, p: float, rng: torch.Generator) -> Tensor:
+    """Factor (batch, time, 1) for embedded `ids` (batch, time): whole word types dropped, wherever they stand."""
+    kept = mask(weight, (weight.shape[0],), p, rng)
+    return kept[ids].unsqueeze(-1)

@@ -1,0 +1,262 @@
+"""A run is what a job knows of the world: it reports, logs its steps, asks whether to go on. `launch` starts one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ulmfit_core import catalog, events, files
+from ulmfit_core.config import Recipe
+from ulmfit_core.errors import UserError
+from ulmfit_core.project import Project
+
+Item = TypeVar("Item")
+MAGIC = b"ULMSTEP1"
+FLUSH_SECONDS = 0.25
+PROGRESS_SECONDS = 0.1
+
+
+class Stopped(Exception):
+    """The person asked for a stop; the last finished step stays."""
+
+
+class Control:
+    """The person's hand on a run, from any thread."""
+
+    def __init__(self) -> None:
+        self._go = threading.Event()
+        self._go.set()
+        self._stop = threading.Event()
+        self._finish = threading.Event()
+
+    @property
+    def paused(self) -> bool:
+        return not self._go.is_set()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    @property
+    def finishing(self) -> bool:
+        return self._finish.is_set()
+
+    def pause(self) -> None:
+        self._go.clear()
+
+    def resume(self) -> None:
+        self._go.set()
+
+    def stop(self) -> None:
+        """Stop at the next poll, also when paused."""
+        self._stop.set()
+        self._go.set()
+
+    def finish(self) -> None:
+        """Go no further than now: validate, keep the best, end as done."""
+        self._finish.set()
+        self._go.set()
+
+    def wait(self) -> None:
+        self._go.wait()
+
+
+class Run:
+    """One job at work. `folder` None makes a silent run that logs nothing (tests, worker ranks)."""
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        control: Control | None = None,
+        sink: Callable[[events.Event], None] | None = None,
+    ):
+        self.folder = folder
+        self.control = control or Control()
+        self._sink = sink
+        self._log = files.AppendLog(folder / "events.jsonl") if folder else None
+        self._steps: files.AppendLog | None = None
+        self._columns: tuple[str, ...] = ()
+        self._flushed = 0.0
+        self.paused_seconds = 0.0
+
+    @property
+    def worked(self) -> bool:
+        """Whether training has begun."""
+        return self._steps is not None
+
+    def emit(self, event: events.Event) -> None:
+        """Log a structural event and pass it on."""
+        if self._log and event.logged:
+            self._log.write(events.to_line(event))
+            self._log.flush()
+        if self._sink:
+            self._sink(event)
+
+    def message(self, text: str, level: str = "info") -> None:
+        self.emit(events.Message(level, text))
+
+    def open_steps(self, columns: Sequence[str]) -> None:
+        """Begin (or go on with) steps.f32, one float32 record of `columns` a step."""
+        self._columns = tuple(columns)
+        if self.folder is None:
+            return
+        self._steps = files.AppendLog(self.folder / "steps.f32")
+        if self._steps.offset == 0:
+            header = json.dumps({"columns": self._columns}).encode()
+            header += b" " * (-(len(MAGIC) + 4 + len(header)) % 4)
+            self._steps.write(MAGIC + struct.pack("<I", len(header)) + header)
+
+    def emit_step(self, numbers: Sequence[float]) -> None:
+        """Append one record; readers see it within a quarter of a second."""
+        if self._steps is None:
+            return
+        self._steps.write(struct.pack(f"<{len(self._columns)}f", *numbers))
+        now = time.monotonic()
+        if now - self._flushed >= FLUSH_SECONDS:
+            self._steps.flush()
+            self._flushed = now
+
+    def track(self, items: Iterable[Item], label: str, total: float | None = None) -> Iterator[Item]:
+        """Yield the items, report progress and poll between them. Shaped like tqdm."""
+        size = float(total if total is not None else len(items))  # type: ignore[arg-type]
+        shown = 0.0
+        for done, item in enumerate(items):
+            self.poll()
+            if time.monotonic() - shown >= PROGRESS_SECONDS:
+                self.emit(events.Progress(label, float(done), size))
+                shown = time.monotonic()
+            yield item
+        self.emit(events.Progress(label, size, size))
+
+    def child(self, name: str) -> Run:
+        """A run inside this one (a fold, an arm of a sweep) with a folder and logs of its own."""
+        folder = self.folder / name if self.folder else None
+        return Run(folder, self.control, self._sink)
+
+    def poll(self) -> bool:
+        """Block while paused; raise Stopped on a stop; True means go on, False means finish now."""
+        if self.control.paused:
+            self._flush_steps()
+            began = time.monotonic()
+            self.control.wait()
+            self.paused_seconds += time.monotonic() - began
+        if self.control.stopping:
+            raise Stopped
+        return not self.control.finishing
+
+    def offsets(self) -> dict[str, int]:
+        """Where both logs end now, made durable: what a checkpoint remembers."""
+        logs = {"events": self._log, "steps": self._steps}
+        for log in logs.values():
+            if log:
+                log.sync()
+        return {name: log.offset for name, log in logs.items() if log}
+
+    def rewind(self, offsets: dict[str, int]) -> None:
+        """Cut both logs back to a checkpoint, so that no step appears twice."""
+        for name, log in (("events", self._log), ("steps", self._steps)):
+            if log and name in offsets:
+                log.truncate(offsets[name])
+
+    def close(self) -> None:
+        for log in (self._log, self._steps):
+            if log:
+                log.close()
+
+    def _flush_steps(self) -> None:
+        if self._steps:
+            self._steps.flush()
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a run: `values` has shape (steps, columns)."""
+
+    columns: tuple[str, ...]
+    values: np.ndarray
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        return self.values[:, self.columns.index(column)]
+
+    @property
+    def rate_columns(self) -> list[str]:
+        return [name for name in self.columns if name.startswith("lr:")]
+
+
+def read_steps(path: Path) -> Steps:
+    """Memory-map a steps.f32. A torn tail is ignored; a missing or foreign file has no steps."""
+    if not path.exists() or path.stat().st_size < len(MAGIC) + 4:
+        return Steps((), np.empty((0, 0), np.float32))
+    with path.open("rb") as file:
+        head = file.read(len(MAGIC) + 4)
+        size = struct.unpack("<I", head[len(MAGIC) :])[0]
+        header = file.read(size)
+    if not head.startswith(MAGIC) or len(header) < size:
+        return Steps((), np.empty((0, 0), np.float32))
+    columns = tuple(json.loads(header)["columns"])
+    begin = len(head) + size
+    rows = (path.stat().st_size - begin) // (4 * len(columns))
+    if rows <= 0:
+        return Steps(columns, np.empty((0, len(columns)), np.float32))
+    values = np.memmap(path, np.float32, "r", offset=begin, shape=(rows, len(columns)))
+    return Steps(columns, values)
+
+
+def launch(
+    project: Project,
+    job: str,
+    *,
+    control: Control | None = None,
+    sink: Callable[[events.Event], None] | None = None,
+    recipe: Recipe | None = None,
+    resume: Path | None = None,
+    folder: Path | None = None,
+    **options: Any,
+) -> events.Ended:
+    """Run a job of the catalog to its end, in this thread, and return its last word.
+
+    A refusal (UserError) ends it as failed with its sentence. Anything unexpected ends it as failed too,
+    with the traceback kept in the run's error.log. `resume` is the folder of an unfinished run.
+    `folder` is that of a new run, made by the caller who must know it before the job begins.
+    `recipe` is tried by this run and becomes the project's only if the run is done.
+    A run refused before its first step leaves no folder, so the project is as it was.
+    """
+    subject = Project(project.folder, recipe or project.recipe)
+    folder = resume or folder or subject.new_run_folder(job)
+    run = Run(folder, control, sink)
+    ended = _work(subject, job, run, {"resume": True, **options} if resume else options)
+    if ended.status == "done" and recipe:
+        project.recipe = recipe
+        project.save()
+    run.emit(ended)
+    run.close()
+    if ended.status == "failed" and not run.worked and not (folder / "error.log").exists():
+        shutil.rmtree(folder)
+    return ended
+
+
+def _work(project: Project, job: str, run: Run, options: dict[str, Any]) -> events.Ended:
+    entry = catalog.JOBS[job]
+    try:
+        if "resume" not in options:
+            run.emit(events.Started(job, entry.title))
+        report = entry.resolve()(project, run, **options)
+        return events.Ended("done", finished_early=run.control.finishing, report=report or {})
+    except Stopped:
+        return events.Ended("stopped", "Stopped. What was finished is kept.")
+    except UserError as error:
+        return events.Ended("failed", str(error))
+    except Exception as error:
+        log = (run.folder or project.folder) / "error.log"
+        files.write_text(log, traceback.format_exc())
+        return events.Ended("failed", f"{type(error).__name__}: {error}. Details are in {log}.")

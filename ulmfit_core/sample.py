@@ -1,0 +1,39 @@
+"""The sample project: happy and sad verses that ship with the program, copied into a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+
+from resources import resource_path
+from ulmfit_core import config, files
+from ulmfit_core.config import DataSettings, Recipe
+from ulmfit_core.project import Project
+
+FILES = ("verses.csv", "lines.txt", "corpus.txt")
+
+
+def default_folder() -> Path:
+    """Where the sample project of this user lies."""
+    return Path(platformdirs.user_data_dir("ulmfit-studio", appauthor=False)) / "sample"
+
+
+def open_or_make(folder: Path | None = None) -> Project:
+    """The sample project, made on first use. Raises UserError where it can be neither opened nor made."""
+    folder = folder or default_folder()
+    if (folder / "project.toml").is_file():
+        return Project.open(folder)
+    project = Project.create(folder, recipe())
+    for name in FILES:  # copied, so that the project stands alone
+        files.write_bytes(folder / "data" / name, resource_path(f"sample/{name}").read_bytes())
+    return project
+
+
+def recipe() -> Recipe:
+    """Its files are named relative to the project's folder, which may be moved."""
+    verses, lines, corpus = (f"data/{name}" for name in FILES)
+    data = DataSettings(
+        data=verses, text=["text"], label="label", split_column="split", unlabelled=lines, corpus=corpus
+    )  # fmt: skip
+    return config.apply_preset(Recipe(name="Happy and sad verses", data=data), "quick")

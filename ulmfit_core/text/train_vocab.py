@@ -1,0 +1,146 @@
+"""Trains a SentencePiece model in a child process, whose log is the progress.
+
+Training is one C++ call that cannot be paused or stopped, so the parent (`train`) watches a child that runs
+this file (`main`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import queue
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import sentencepiece as spm
+
+from ulmfit_core import files
+from ulmfit_core.config import VocabSettings
+from ulmfit_core.errors import UserError
+from ulmfit_core.events import Progress
+from ulmfit_core.run import Run
+from ulmfit_core.text.rules import SPECIALS
+
+LINE_CHARACTERS = 2000
+SHRUNK = re.compile(r"EM sub_iter=\d+ size=(\d+)")
+TOO_SMALL = re.compile(r"smaller than required_chars\D*(\d+) vs (\d+)")
+LABEL = "Learning the vocabulary"
+
+
+def train(prepared: Iterable[str], settings: VocabSettings, folder: Path, run: Run) -> bytes:
+    """Train on prepared texts. `folder` is a temporary place for sample and model. Returns the model's bytes.
+
+    Raises UserError with the reason if SentencePiece refuses, Stopped if the person stops.
+    """
+    write_sample(folder / "sample.txt", prepared)
+    command = [sys.executable, "-m", "ulmfit_core.text.train_vocab", json.dumps(_arguments(settings, folder))]
+    root = Path(__file__).parent.parent.parent
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=root)
+    try:
+        log = list(_watch(child, settings, run))
+    finally:
+        child.kill()
+        child.wait()
+    if child.returncode != 0:
+        raise UserError(_refusal(log, settings))
+    model = (folder / "spm.model").read_bytes()
+    for name in ("sample.txt", "spm.model", "spm.vocab"):
+        (folder / name).unlink()
+    return model
+
+
+def write_sample(path: Path, prepared: Iterable[str]) -> None:
+    """One line a piece of text of at most 2,000 characters: SentencePiece leaves longer lines out."""
+    log = files.AppendLog(path)
+    for text in prepared:
+        for line in lines_of(text):
+            log.write(line.encode() + b"\n")
+    log.close()
+
+
+def lines_of(text: str) -> Iterator[str]:
+    """A text in lines of at most 2,000 characters, cut before spaces where there are any."""
+    while len(text) > LINE_CHARACTERS:
+        cut = text.rfind(" ", 1, LINE_CHARACTERS)
+        cut = cut if cut > 0 else LINE_CHARACTERS
+        yield text[:cut]
+        text = text[cut:]
+    if text:
+        yield text
+
+
+def _arguments(settings: VocabSettings, folder: Path) -> dict[str, Any]:
+    return {
+        "input": str(folder / "sample.txt"),
+        "model_prefix": str(folder / "spm"),
+        "vocab_size": settings.size,
+        "character_coverage": settings.coverage,
+        "model_type": "unigram",
+        "hard_vocab_limit": False,
+        "byte_fallback": False,
+        "unk_id": 0, "unk_piece": SPECIALS[0], "unk_surface": SPECIALS[0],
+        "bos_id": -1, "eos_id": -1, "pad_id": -1,
+        "user_defined_symbols": list(SPECIALS[1:]),
+        # The rules have done it all: each word has its space already.
+        "normalization_rule_name": "identity", "add_dummy_prefix": False, "remove_extra_whitespaces": False,
+        "max_sentence_length": 4 * LINE_CHARACTERS,
+        "num_threads": 2,
+    }  # fmt: skip
+
+
+def _watch(child: subprocess.Popen[bytes], settings: VocabSettings, run: Run) -> Iterator[str]:
+    """The lines of the child's log, with progress and a look at the stop button ten times a second."""
+    lines: queue.Queue[str | None] = queue.Queue()
+    assert child.stderr is not None
+    threading.Thread(target=_forward, args=(child.stderr, lines), daemon=True).start()
+    first = 0
+    while True:
+        run.poll()
+        try:
+            line = lines.get(timeout=0.1)
+        except queue.Empty:
+            continue
+        if line is None:
+            child.wait()
+            return
+        if found := SHRUNK.search(line):
+            first = first or int(found[1])
+            run.emit(Progress(LABEL, 100 * _share(first, int(found[1]), settings.size), 100.0))
+        yield line
+
+
+def _forward(pipe: IO[bytes], lines: queue.Queue[str | None]) -> None:
+    for line in pipe:
+        lines.put(line.decode(errors="replace").rstrip())
+    lines.put(None)
+
+
+def _share(first: int, now: int, wanted: int) -> float:
+    """SentencePiece prunes a large set of pieces by a quarter at a time until the wanted size is left."""
+    if first <= wanted:
+        return 1.0
+    return min(1.0, math.log(first / now) / math.log(first / wanted))
+
+
+def _refusal(log: list[str], settings: VocabSettings) -> str:
+    text = "\n".join(log)
+    if found := TOO_SMALL.search(text):
+        return (
+            f"A vocabulary of {settings.size:,} pieces is too small for this text, which has {found[2]} different "
+            "characters. Raise the size or lower the coverage."
+        )
+    reason = next((line for line in reversed(log) if line.strip()), "no reason was given")
+    return f"SentencePiece could not learn a vocabulary: {reason[-300:]}. Give it more text or another size."
+
+
+def main() -> None:
+    spm.SentencePieceTrainer.train(**json.loads(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()

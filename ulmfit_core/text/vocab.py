@@ -1,0 +1,114 @@
+"""The vocabulary: a SentencePiece model with the text rules it was made for, and the hash that ties models to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sentencepiece as spm
+
+from ulmfit_core import catalog, files
+from ulmfit_core.errors import UserError
+from ulmfit_core.text.rules import BOS, PAD, SPECIALS, UNK, undo
+
+FORMAT = 1
+MODEL, FACTS = "spm.model", "vocab.json"
+SPACE = "\u2581"
+# A marker takes the place of the space before it: the piece behind it carries one already.
+GLUE = re.compile(r" (xx(?:fld|rep|wrep|up|maj))(?= )")
+# A character that no vocabulary holds, so that xxunk in a text becomes the unknown piece.
+UNKNOWN = "\uf8ff"
+FIELD = re.compile(r" ?xxfld ?\d*")
+SHOWN_AS_NOTHING = re.compile("|".join(name for name in SPECIALS if name in ("xxpad", "xxbos", "xxeos", "xxfld")))
+
+
+class Vocabulary:
+    """Text to token ids and back. `hash` has 16 hexadecimal digits and names the folder of the encoded texts."""
+
+    unk, pad, bos = UNK, PAD, BOS
+
+    def __init__(self, model: bytes, facts: dict[str, Any]):
+        self._model = model
+        self.facts = facts
+        self.rules: str = facts["rules"]
+        self.hash = vocabulary_hash(model, self.rules)
+        self._rule: Callable[[str], str] = catalog.resolve("rules", self.rules)
+        self._processor = spm.SentencePieceProcessor(model_proto=model)
+        self.size: int = self._processor.get_piece_size()
+        self.dtype = np.dtype(np.uint16 if self.size <= 2**16 else np.uint32)
+
+    @classmethod
+    def load(cls, folder: Path) -> Vocabulary:
+        """Raises UserError if the folder has no vocabulary, a damaged one or one of a newer version."""
+        folder = Path(folder)
+        if not (folder / MODEL).exists() or not (folder / FACTS).exists():
+            raise UserError(f"There is no vocabulary in {folder}. Build the vocabulary first.")
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        if facts["format"] > FORMAT:
+            raise UserError(f"{folder / FACTS} was written by a newer version of the program. Update it.")
+        model = (folder / MODEL).read_bytes()
+        if vocabulary_hash(model, facts["rules"]) != facts["hash"]:
+            raise UserError(f"{folder / MODEL} does not fit its vocab.json. Build the vocabulary again.")
+        return cls(model, facts)
+
+    @property
+    def pieces(self) -> list[str]:
+        """All pieces by id; `▁` stands for the space before a word."""
+        return [self._processor.id_to_piece(number) for number in range(self.size)]
+
+    def id_of(self, piece: str) -> int:
+        """The id of a piece, `unk` for one that the vocabulary does not have."""
+        return int(self._processor.piece_to_id(piece))
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Token ids of each text, the first of them `bos`; arrays of `dtype`, shape (tokens,). Nothing is cut."""
+        encoded = self._processor.encode([prepare(text, self._rule) for text in texts], num_threads=_threads(len(texts)))
+        return [np.array([BOS, *ids], self.dtype) for ids in encoded]
+
+    def tokens(self, text: str) -> list[str]:
+        """The pieces of a text as the models see it, `xxbos` first."""
+        return [self._processor.id_to_piece(int(number)) for number in self.encode([text])[0]]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Readable text: markers undone, xxbos and its like left out, unknown pieces shown as xxunk."""
+        pieces = (self._processor.id_to_piece(int(number)) for number in ids)
+        text = "".join(pieces).replace(SPACE, " ")
+        text = SHOWN_AS_NOTHING.sub("", FIELD.sub("", text))
+        return " ".join(undo(text).split())
+
+    def copy_to(self, folder: Path) -> None:
+        """Write spm.model and vocab.json into a folder, such as a bundle's."""
+        files.write_bytes(Path(folder) / MODEL, self._model)
+        files.write_json(Path(folder) / FACTS, self.facts)
+
+
+def prepare(text: str, rule: Callable[[str], str]) -> str:
+    """What SentencePiece sees of a text: rules applied, one space before each word, also before the first."""
+    text = " ".join(rule(text).split())
+    if not text:
+        return ""
+    return GLUE.sub(r"\1", " " + text).replace("xxunk", UNKNOWN)
+
+
+def vocabulary_hash(model: bytes, rules: str) -> str:
+    return hashlib.sha256(model + rules.encode()).hexdigest()[:16]
+
+
+def save(folder: Path, model: bytes, rules: str, settings: dict[str, Any]) -> Vocabulary:
+    """Write a new vocabulary into a folder and open it."""
+    facts = {"format": FORMAT, "rules": rules, "hash": vocabulary_hash(model, rules), "settings": settings}
+    vocabulary = Vocabulary(model, facts)
+    facts["size"] = vocabulary.size
+    vocabulary.copy_to(folder)
+    return vocabulary
+
+
+def _threads(texts: int) -> int:
+    # Starting threads costs more than a few texts.
+    return 1 if texts < 32 else os.cpu_count() or 1

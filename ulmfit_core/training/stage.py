@@ -1,0 +1,74 @@
+"""What the one training loop asks of a stage: pretraining, fine-tuning and classifying differ only in this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ulmfit_core.config import StageSettings
+from ulmfit_core.run import Run
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """`loss` is the reported one, a mean over `weight` tokens or documents, without penalties.
+
+    `tokens` were read; the step's rates are multiplied by `rate_factor`; `state` goes to the next step.
+    """
+
+    loss: float
+    weight: int
+    tokens: int
+    rate_factor: float
+    state: Any
+
+
+class Stage(Protocol):
+    """`state` is whatever one step leaves to the next (the LM's hidden state, None for a classifier)."""
+
+    name: str
+    settings: StageSettings
+    model: nn.Module
+    best_metric: str
+    higher_is_better: bool
+
+    def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
+        """Layer groups from the bottom up."""
+        ...
+
+    def steps_of_epoch(self, epoch: int) -> int: ...
+
+    def tokens_of_epoch(self, epoch: int) -> int: ...
+
+    def begin_epoch(self, epoch: int) -> Any:
+        """The state before the first step of an epoch."""
+        ...
+
+    def backward(self, epoch: int, index: int, state: Any, rng: torch.Generator, poll: Callable[[], object]) -> StepResult:
+        """Gradients of one step, added to the parameters' grad; calls `poll` between passes."""
+        ...
+
+    def validate(self, run: Run) -> dict[str, float]: ...
+
+    def after_epoch(self, epoch: int, run: Run) -> None:
+        """Report what the stage likes to show, such as a generated sentence."""
+        ...
+
+
+def state_tensors(state: Any) -> dict[str, Tensor]:
+    """The carried state as named tensors for a checkpoint."""
+    if state is None:
+        return {}
+    pairs = [(f"{i}.{name}", value) for i, pair in enumerate(state) for name, value in zip("hc", pair, strict=True)]
+    return dict(pairs)
+
+
+def state_from(tensors: dict[str, Tensor]) -> Any:
+    """The inverse of `state_tensors`."""
+    if not tensors:
+        return None
+    return [(tensors[f"{i}.h"], tensors[f"{i}.c"]) for i in range(len(tensors) // 2)]
