@@ -43,7 +43,7 @@ class MainWindow(QMainWindow):
         self.current = ""
         self.step_actions: list[QAction] = []
         self._folder: Path | None = None
-        self._declined: set[Path] = set()
+        self._known: set[Path] = set()  # runs that were started or declined in this window
         self._hint_action: Callable[[], object] = lambda: None
         self._closing = False
         self._make_parts()
@@ -116,6 +116,7 @@ class MainWindow(QMainWindow):
         self.hint.dismissed.connect(self._decline)
         self.session.refused.connect(self._show_refusal)
         self.session.project_changed.connect(self._follow_project)
+        self.session.run_started.connect(self._follow_start)
         self.session.run_ended.connect(self._follow_end)
         theme.changed.connect(self.rail.viewport().update)
 
@@ -180,8 +181,8 @@ class MainWindow(QMainWindow):
 
     def _show_state(self) -> None:
         project = self.session.project
-        for part in (self.rail_panel, self.bottom):
-            part.setVisible(project is not None)
+        self.rail_panel.setVisible(project is not None)
+        self.bottom.setVisible(self.current in SCREENS)
         for action in self.step_actions:
             action.setEnabled(project is not None)
         self.setWindowTitle(f"{project.recipe.name} — {PROGRAM}" if project else PROGRAM)
@@ -199,6 +200,9 @@ class MainWindow(QMainWindow):
         self.next.setEnabled(after is not None)
         self.back.setText(f"&Back: {SCREENS[before].title}" if before else "&Back")
         self.next.setText(f"&Next: {SCREENS[after].title}" if after else "&Next")
+        done = steps.state_of(self.session, self.current).mark == "done" if self.current in SCREENS else False
+        self.next.setProperty("primary", done)  # what to do next, once the step is done
+        self.next.style().polish(self.next)
         job = self.session.job
         elsewhere = job and (self.current not in SCREENS or SCREENS[self.current].step != job)
         self.status.setText(f"Running: {catalog.JOBS[job].title}" if job and elsewhere else "")
@@ -212,7 +216,7 @@ class MainWindow(QMainWindow):
         if project is None or self.session.job or self.current not in SCREENS:
             return
         run = steps.interrupted(project)
-        if run and run.folder not in self._declined:
+        if run and run.folder not in self._known:
             self._offer_to_resume(run)
         else:
             self._explain_step()
@@ -221,7 +225,7 @@ class MainWindow(QMainWindow):
         title = steps.title_of(run.job)
         self._hint_action = lambda: self._resume(run)
         text = f"“{title}” was interrupted at step {steps.last_step(run):,}. It can go on from there."
-        self.hint.show_message(text, "info", "&Resume")
+        self.hint.show_message(text, "info", "Resume")
 
     def _resume(self, run: RunInfo) -> None:
         self.go(steps.screen_of(run.job))
@@ -242,7 +246,7 @@ class MainWindow(QMainWindow):
         if not step:
             return  # the Data screen: choosing a file is what the screen is for
         self._hint_action = lambda: self.go(steps.screen_of(step))
-        self.hint.show_message(f"This step cannot start yet. {reason}", "info", f"&Go to “{steps.title_of(step)}”")
+        self.hint.show_message(f"This step cannot start yet. {reason}", "info", f"Go to “{steps.title_of(step)}”")
 
     @Slot()
     def _act_on_hint(self) -> None:
@@ -253,11 +257,16 @@ class MainWindow(QMainWindow):
         """A dismissed offer to resume is not made again for this run while the window is open."""
         run = self.session.project and steps.interrupted(self.session.project)
         if run:
-            self._declined.add(run.folder)
+            self._known.add(run.folder)
 
     @Slot(str)
     def _show_refusal(self, text: str) -> None:
         self.alert.show_message(text, "error")
+
+    @Slot(str, object)
+    def _follow_start(self, job: str, folder: Path) -> None:
+        self._known.add(folder)
+        self.alert.clear()
 
     @Slot(str, object)
     def _follow_end(self, job: str, ended: Ended) -> None:

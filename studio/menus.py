@@ -40,7 +40,7 @@ def _add(menu: QMenu, text: str, slot: object, keys: str = "") -> QAction:
 
 
 def _fill_project(window: MainWindow) -> None:
-    menu = window.menuBar().addMenu("&Project")
+    menu = window.menuBar().addMenu("Pro&ject")
     _add(menu, "&New project…", window.new_project, "Ctrl+N")
     _add(menu, "&Open project…", window.choose_project, "Ctrl+O")
     opened = menu.addMenu("Open &recent")
@@ -60,7 +60,7 @@ def _fill_recent(menu: QMenu, window: MainWindow) -> None:
 
 
 def _fill_steps(window: MainWindow) -> None:
-    menu = window.menuBar().addMenu("&Steps")
+    menu = window.menuBar().addMenu("&Go")
     for number, (name, screen) in enumerate(SCREENS.items(), 1):
         def show(checked: bool = False, chosen: str = name) -> None:
             window.go(chosen)

@@ -138,7 +138,7 @@ def stylesheet(colours: Colours) -> str:
     QFrame[notice="warning"] {{ background: {c.warning_soft}; border-color: {c.warning}; }}
     QFrame[notice="error"] {{ background: {c.bad_soft}; border-color: {c.bad}; }}
     QPushButton {{ background: {c.raised}; color: {c.text}; border: {line}; border-radius: 6px;
-        padding: 6px 14px; min-height: 18px; }}
+        padding: 6px 14px; min-height: 18px; outline: none; }}
     QPushButton:hover {{ border-color: {c.accent}; }}
     QPushButton:pressed {{ background: {c.border}; }}
     QPushButton:disabled {{ color: {c.muted}; background: {c.background}; }}
@@ -151,14 +151,25 @@ def stylesheet(colours: Colours) -> str:
         padding: 4px 7px; }}
     QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus {{ border: {ring}; padding: 3px 6px; }}
     QLineEdit:disabled {{ color: {c.muted}; background: {c.background}; }}
-    QAbstractItemView {{ border: {line}; border-radius: 6px; }}
-    QAbstractItemView:focus {{ border: {ring}; }}
+    QAbstractItemView {{ border: {line}; border-radius: 4px; padding: 1px; }}
+    QAbstractItemView:focus {{ border: {ring}; padding: 0; }}
+    QListView[rail="true"], QListView[rail="true"]:focus {{ background: transparent; border: none; }}
     QHeaderView::section {{ background: {c.raised}; color: {c.text}; border: none; border-right: {line};
         padding: 5px 8px; font-weight: 600; }}
     QProgressBar {{ background: {c.raised}; color: {c.text}; border: {line}; border-radius: 6px;
         text-align: center; min-height: 18px; }}
     QProgressBar::chunk {{ background: {c.accent_soft}; border-radius: 5px; }}
+    QTabWidget::pane {{ border: {line}; border-radius: 4px; background: {c.surface}; }}
     QToolTip {{ background: {c.raised}; color: {c.text}; border: {line}; padding: 4px; }}
+    QScrollBar {{ background: transparent; border: none; margin: 0; }}
+    QScrollBar:vertical {{ width: 11px; }}
+    QScrollBar:horizontal {{ height: 11px; }}
+    QScrollBar::handle {{ background: {c.border}; border-radius: 4px; margin: 2px; }}
+    QScrollBar::handle:vertical {{ min-height: 28px; }}
+    QScrollBar::handle:horizontal {{ min-width: 28px; }}
+    QScrollBar::handle:hover {{ background: {c.muted}; }}
+    QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
+    QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
     QScrollArea {{ border: none; background: transparent; }}
     QScrollArea > QWidget > QWidget {{ background: transparent; }}
     """

@@ -16,7 +16,7 @@ from ulmfit_core.errors import UserError
 
 def knob(default: Any, help: str, *, unit: str = "", advanced: bool = False, source: str = "", **bounds: Any) -> Any:
     """A field with the extra facts a form needs. `advanced` hides it at first."""
-    extra = {"unit": unit, "advanced": advanced, "source": source}
+    extra: dict[str, Any] = {"unit": unit, "advanced": advanced, "source": source}
     return Field(default, description=help, json_schema_extra=extra, **bounds)
 
 
@@ -45,7 +45,9 @@ class DataSettings(Settings):
         0, "Use only this many labelled training rows, the rest teach the language model; 0 uses all.",
         unit="rows", ge=0, advanced=True,
     )  # fmt: skip
-    corpus_words: int = knob(0, "Use only this many words of the general text; 0 uses all.", unit="words", ge=0, advanced=True)
+    corpus_words: int = knob(
+        0, "Use only so many words of the general text; 0 uses all.", unit="words", ge=0, advanced=True
+    )
     seed: int = knob(42, "Number from which the random split follows.", ge=0, advanced=True)
 
 
@@ -54,11 +56,15 @@ class VocabSettings(Settings):
 
     size: int = knob(8000, "Number of pieces; fewer where the text has not enough.", unit="pieces", ge=100, le=100_000)
     rules: Literal["ulmfit", "fastai", "plain"] = knob(
-        "ulmfit", "Text rules: ulmfit marks capitals and repeats but keeps digits; fastai is fastai's rule set; plain changes nothing.",
+        "ulmfit", "Text rules: ulmfit marks capitals and repeats; fastai is its rule set; plain changes nothing.",
     )  # fmt: skip
-    sample_mb: float = knob(8.0, "Amount of text the vocabulary is learned from.", unit="MB", gt=0, le=1000, advanced=True)
+    sample_mb: float = knob(
+        8.0, "Amount of text the vocabulary is learned from.", unit="MB", gt=0, le=1000, advanced=True
+    )
     coverage: float = knob(0.9995, "Share of characters that must be representable.", ge=0.9, le=1.0, advanced=True)
-    max_tokens: int = knob(0, "Cut each text of the data after this many tokens; 0 keeps all.", unit="tokens", ge=0, advanced=True)
+    max_tokens: int = knob(
+        0, "Cut each text of the data after this many tokens; 0 keeps all.", unit="tokens", ge=0, advanced=True
+    )
 
 
 class ModelSettings(Settings):
@@ -75,7 +81,9 @@ class PhaseSettings(Settings):
     epochs: int = knob(1, "Passes over the data.", unit="epochs", ge=1, le=1000)
     groups: int = knob(0, "How many layer groups are trained, counted from the output; 0 trains all.", ge=0, le=32)
     lr_max: float = knob(0.01, "Highest learning rate of the last layer group.", gt=0, le=100)
-    schedule: Literal["slanted", "one_cycle", "constant"] = knob("slanted", "Shape of the learning rate over the phase.")
+    schedule: Literal["slanted", "one_cycle", "constant"] = knob(
+        "slanted", "Shape of the learning rate over the phase."
+    )
 
 
 class StageSettings(Settings):
@@ -83,21 +91,47 @@ class StageSettings(Settings):
 
     enabled: bool = knob(True, "Whether the stage is part of the recipe.")
     epochs: int = knob(1, "Passes over the data with all layers trained.", unit="epochs", ge=1, le=1000)
-    lr_max: float = knob(0.004, "Highest learning rate, reached by the last layer group.", gt=0, le=100, source="paper 4.1")
-    drop_mult: float = knob(1.0, "Multiplies all five dropouts; less for little training, more against overfitting.", ge=0, le=2)
+    lr_max: float = knob(
+        0.004, "Highest learning rate, reached by the last layer group.", gt=0, le=100, source="paper 4.1"
+    )
+    drop_mult: float = knob(
+        1.0, "Multiplies all five dropouts; less for little training, more against overfitting.", ge=0, le=2
+    )
     batch_size: int = knob(0, "Sequences side by side in a step; 0 chooses by corpus size and device.", ge=0, le=4096)
-    bptt: int = knob(0, "Tokens of each sequence in a window; 0 chooses by corpus size and device.", unit="tokens", ge=0, le=2000)
-    schedule: Literal["slanted", "one_cycle", "constant"] = knob("slanted", "Shape of the learning rate.", source="paper 3.2")
-    cut_frac: float = knob(0.1, "Share of the steps in which a slanted triangle rises.", gt=0, lt=1, advanced=True, source="paper 3.2")
-    ratio: float = knob(32.0, "How much lower a slanted triangle starts and ends than its peak.", ge=1, advanced=True, source="paper 3.2")
+    bptt: int = knob(
+        0, "Tokens of each sequence in a window; 0 chooses by corpus size and device.", unit="tokens", ge=0, le=2000
+    )
+    schedule: Literal["slanted", "one_cycle", "constant"] = knob(
+        "slanted", "Shape of the learning rate.", source="paper 3.2"
+    )
+    cut_frac: float = knob(
+        0.1, "Share of the steps in which a slanted triangle rises.", gt=0, lt=1, advanced=True, source="paper 3.2"
+    )
+    ratio: float = knob(
+        32.0,
+        "How much lower a slanted triangle starts and ends than its peak.",
+        ge=1,
+        advanced=True,
+        source="paper 3.2",
+    )
     pct_start: float = knob(0.25, "Share of the steps in which a one-cycle rises.", gt=0, lt=1, advanced=True)
-    momentum: float = knob(0.8, "Adam's first beta: the highest of a one-cycle, constant otherwise.", ge=0, lt=1, advanced=True)
+    momentum: float = knob(
+        0.8, "Adam's first beta: the highest of a one-cycle, constant otherwise.", ge=0, lt=1, advanced=True
+    )
     momentum_low: float = knob(0.7, "Momentum at the peak of a one-cycle.", ge=0, lt=1, advanced=True)
     beta2: float = knob(0.99, "Adam's second beta.", ge=0, lt=1, advanced=True)
-    layer_factor: float = knob(2.6, "Each layer group learns this much slower than the next one above it.", ge=1, le=100, source="paper 3.2")
-    unfreezing: Literal["all", "gradual", "last"] = knob("all", "Train all layer groups at once, one more each phase, or only the last.")
-    frozen_epochs: int = knob(1, "Epochs of each phase before all groups are trained.", unit="epochs", ge=1, le=100, advanced=True)
-    phases: list[PhaseSettings] = knob([], "Table of phases; where it has rows it replaces epochs and unfreezing.", advanced=True)
+    layer_factor: float = knob(
+        2.6, "Each layer group learns this much slower than the next one above it.", ge=1, le=100, source="paper 3.2"
+    )
+    unfreezing: Literal["all", "gradual", "last"] = knob(
+        "all", "Train all layer groups at once, one more each phase, or only the last."
+    )
+    frozen_epochs: int = knob(
+        1, "Epochs of each phase before all groups are trained.", unit="epochs", ge=1, le=100, advanced=True
+    )
+    phases: list[PhaseSettings] = knob(
+        [], "Table of phases; where it has rows it replaces epochs and unfreezing.", advanced=True
+    )
     weight_decay: float = knob(0.01, "Decoupled weight decay (AdamW).", ge=0, le=10, advanced=True)
     clip: float = knob(0.25, "Largest norm of the gradient; 0 does not clip.", ge=0, advanced=True)
     input_drop: float = knob(0.25, "Dropout of the embedded input.", ge=0, lt=1, advanced=True)
@@ -105,7 +139,13 @@ class StageSettings(Settings):
     weight_drop: float = knob(0.2, "Dropout of the hidden-to-hidden weights.", ge=0, lt=1, advanced=True)
     embedding_drop: float = knob(0.02, "Dropout of whole words of the embedding.", ge=0, lt=1, advanced=True)
     output_drop: float = knob(0.1, "Dropout of the last layer's output.", ge=0, lt=1, advanced=True)
-    tokens_per_pass: int = knob(0, "Largest pass through the network; 0 means 5,120 on a CPU and 65,536 on a GPU.", unit="tokens", ge=0, advanced=True)
+    tokens_per_pass: int = knob(
+        0,
+        "Largest pass through the network; 0 means 5,120 on a CPU and 65,536 on a GPU.",
+        unit="tokens",
+        ge=0,
+        advanced=True,
+    )
     checkpoint_seconds: float = knob(30.0, "Time between checkpoints.", unit="s", gt=0, advanced=True)
     seed: int = knob(1, "Number from which all randomness of the training follows.", ge=0, advanced=True)
 
@@ -114,7 +154,9 @@ class LanguageModelSettings(StageSettings):
     """Pretraining and fine-tuning: predict the next token."""
 
     alpha: float = knob(2.0, "Weight of activation regularisation (AR).", ge=0, advanced=True, source="AWD-LSTM 4.3")
-    beta: float = knob(1.0, "Weight of temporal activation regularisation (TAR).", ge=0, advanced=True, source="AWD-LSTM 4.3")
+    beta: float = knob(
+        1.0, "Weight of temporal activation regularisation (TAR).", ge=0, advanced=True, source="AWD-LSTM 4.3"
+    )
     variable_bptt: bool = knob(True, "Draw the length of each window at random.", advanced=True, source="AWD-LSTM 3.1")
 
 
@@ -123,23 +165,33 @@ class PretrainSettings(LanguageModelSettings):
 
     lr_max: float = knob(0.005, "Highest learning rate, reached by the last layer group.", gt=0, le=100)
     schedule: Literal["slanted", "one_cycle", "constant"] = knob("one_cycle", "Shape of the learning rate.")
-    layer_factor: float = knob(1.0, "Each layer group learns this much slower than the next one above it.", ge=1, le=100)
-    drop_mult: float = knob(0.2, "Multiplies all five dropouts; less for little training, more against overfitting.", ge=0, le=2)
+    layer_factor: float = knob(
+        1.0, "Each layer group learns this much slower than the next one above it.", ge=1, le=100
+    )
+    drop_mult: float = knob(
+        0.2, "Multiplies all five dropouts; less for little training, more against overfitting.", ge=0, le=2
+    )
 
 
 class FinetuneSettings(LanguageModelSettings):
     """The language model learns how the target texts are written."""
 
     epochs: int = knob(4, "Passes over the data with all layers trained.", unit="epochs", ge=1, le=1000)
-    drop_mult: float = knob(0.5, "Multiplies all five dropouts; less for little training, more against overfitting.", ge=0, le=2)
+    drop_mult: float = knob(
+        0.5, "Multiplies all five dropouts; less for little training, more against overfitting.", ge=0, le=2
+    )
 
 
 class ClassifySettings(StageSettings):
     """The classifier on top of the fine-tuned encoder."""
 
     epochs: int = knob(4, "Passes over the data with all layers trained.", unit="epochs", ge=1, le=1000)
-    lr_max: float = knob(0.01, "Highest learning rate, reached by the last layer group.", gt=0, le=100, source="paper 4.1")
-    unfreezing: Literal["all", "gradual", "last"] = knob("gradual", "Train all layer groups at once, one more each phase, or only the last.", source="paper 3.3")
+    lr_max: float = knob(
+        0.01, "Highest learning rate, reached by the last layer group.", gt=0, le=100, source="paper 4.1"
+    )
+    unfreezing: Literal["all", "gradual", "last"] = knob(
+        "gradual", "Train all layer groups at once, one more each phase, or only the last.", source="paper 3.3"
+    )
     batch_size: int = knob(0, "Documents in a step; 0 chooses by number of rows and device.", ge=0, le=4096)
     bptt: int = knob(70, "Tokens of each document read in one go (BPT3C).", unit="tokens", ge=5, le=2000, advanced=True)
     max_length: int = knob(1400, "Last tokens of a long document that are pooled.", unit="tokens", ge=10, advanced=True)
@@ -151,8 +203,12 @@ class ClassifySettings(StageSettings):
     weight_drop: float = knob(0.5, "Dropout of the hidden-to-hidden weights.", ge=0, lt=1, advanced=True)
     embedding_drop: float = knob(0.05, "Dropout of whole words of the embedding.", ge=0, lt=1, advanced=True)
     output_drop: float = knob(0.4, "Dropout of the pooled features.", ge=0, lt=1, advanced=True)
-    drop_mult: float = knob(0.5, "Multiplies all five dropouts; less for little training, more against overfitting.", ge=0, le=2)
-    keep_best_by: Literal["accuracy", "macro_f1", "valid_loss"] = knob("accuracy", "Measure by which the best epoch is kept.", advanced=True)
+    drop_mult: float = knob(
+        0.5, "Multiplies all five dropouts; less for little training, more against overfitting.", ge=0, le=2
+    )
+    keep_best_by: Literal["accuracy", "macro_f1", "valid_loss"] = knob(
+        "accuracy", "Measure by which the best epoch is kept.", advanced=True
+    )
 
 
 class Recipe(Settings):

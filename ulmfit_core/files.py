@@ -39,6 +39,23 @@ def write_bytes(path: Path, data: bytes) -> None:
     sync_folder(path.parent)
 
 
+@contextlib.contextmanager
+def replacing_file(path: Path) -> Iterator[AppendLog]:
+    """Yield a log to stream into; on success it becomes `path`, on any error it is removed."""
+    partial = path.parent / f".{path.name}.partial-{os.getpid()}"
+    log = AppendLog(partial)
+    try:
+        yield log
+        log.sync()
+        log.close()
+        os.replace(partial, path)
+    except BaseException:
+        log.close()
+        partial.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
 def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import json
 import shutil
@@ -79,7 +80,8 @@ class Project:
         try:
             project.save()
         except OSError as error:
-            raise UserError(f"The project cannot be created in {folder}: {error.strerror}. Choose another place.") from None
+            reason = f"The project cannot be created in {folder}: {error.strerror}."
+            raise UserError(f"{reason} Choose another place.") from None
         return project
 
     @classmethod
@@ -208,9 +210,8 @@ class Project:
 
 def read_run(folder: Path) -> RunInfo:
     """What a run's folder tells: its config and the last word of its event log."""
-    facts = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))["run"]
-    log = events.read_events(folder / "events.jsonl")
-    last = log[-1] if log and isinstance(log[-1], events.Ended) else None
+    facts = _facts(folder / "config.toml", _stamp(folder / "config.toml"))
+    last = _last_word(folder / "events.jsonl", _stamp(folder / "events.jsonl"))
     status = last.status if last else "unfinished"
     return RunInfo(
         folder=folder,
@@ -221,3 +222,27 @@ def read_run(folder: Path) -> RunInfo:
         reason=last.reason if last else "",
         resumable=status != "done" and (folder / "checkpoint" / "state.json").exists(),
     )
+
+
+# The window asks for every step's state at each turn of a knob: what did not change is not read again.
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Changes whenever the file does."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_size)
+
+
+@functools.lru_cache(maxsize=2000)
+def _facts(path: Path, stamp: tuple[int, int]) -> dict[str, Any]:
+    facts: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["run"]
+    return facts
+
+
+@functools.lru_cache(maxsize=2000)
+def _last_word(path: Path, stamp: tuple[int, int]) -> events.Ended | None:
+    log = events.read_events(path)
+    return log[-1] if log and isinstance(log[-1], events.Ended) else None

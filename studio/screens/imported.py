@@ -13,10 +13,12 @@ from studio.widgets.table import Table
 from ulmfit_core.config import DataSettings
 
 SHOWN_CHARACTERS = 300
+BAR = 24  # characters of a bar that stands for everything
 SPLIT_TITLES = {"train": "Training", "valid": "Validation", "test": "Test", "unlabelled": "Unlabelled"}
 SEPARATORS = {"\t": "tabs", " ": "spaces", "": ""}
 READERS = {
-    "table": "A table", "jsonl": "JSON lines", "parquet": "Parquet", "text": "Plain text", "folder": "A folder by label",
+    "table": "A table", "jsonl": "JSON lines", "parquet": "Parquet", "text": "Plain text",
+    "folder": "A folder by label",
 }  # fmt: skip
 
 
@@ -37,7 +39,7 @@ def summary_of(folder: Path) -> Summary:
     from ulmfit_core.data.dataset import Dataset
 
     dataset = Dataset.open(folder)
-    splits = [split for split in ("train", "valid", "test") if split in dataset.counts]
+    splits = [split for split in SPLIT_TITLES if split != "unlabelled"]
     by_split = [dataset.class_counts(split) for split in splits]
     classes = [[label, *(counts.get(label, 0) for counts in by_split)] for label in dataset.labels]
     count = dataset.facts.get("bad_row_count", len(dataset.bad_rows))
@@ -53,8 +55,7 @@ class Page(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.label = QLabel(wordWrap=True)
-        self.table = Table()
-        self.table.setAccessibleName(self.name)
+        self.table = Table(self.name)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(theme.MEDIUM, theme.MEDIUM, theme.MEDIUM, theme.MEDIUM)
         layout.setSpacing(theme.MEDIUM)
@@ -140,8 +141,13 @@ class Imported(Page):
             return
         headers = ["Class", *(SPLIT_TITLES[split] for split in summary.splits), "Share"]
         total = sum(sum(row[1:]) for row in summary.classes) or 1
-        rows = [[*row, f"{sum(row[1:]) / total:.1%}"] for row in summary.classes]
+        rows = [[*row, share_bar(sum(row[1:]) / total)] for row in summary.classes]
         self.show_table(f"{_counts(summary)} {len(rows)} classes:", headers, rows)
+
+
+def share_bar(share: float) -> str:
+    """A bar of characters: it goes into a table, is read aloud and copied with it."""
+    return "█" * max(1, round(BAR * share)) + f" {share:.1%}"
 
 
 def _counts(summary: Summary) -> str:

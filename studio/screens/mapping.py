@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QFrame, QLabel, QListWidget, QListWidgetItem, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QListWidget, QListWidgetItem, QScrollArea, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.widgets.card import card, line
 from studio.widgets.form import Form
 from studio.widgets.path_field import PathField
 from ulmfit_core.config import DataSettings
 
-WIDTH = 430
+WIDTH = 400
+MOST_COLUMNS = 6  # shown at once
 FILES = {
-    "data": ("Labelled texts", "A CSV, JSON lines, Parquet or text file, or a folder with one sub-folder for each label."),
+    "data": ("Labelled texts", "CSV, JSON lines, Parquet or text, or a folder with one sub-folder for each label."),
     "test": ("Test file", "A separate file with the same columns. Without it some rows are set aside for the test."),
     "unlabelled": ("Unlabelled texts", "More texts of the same kind; they teach the language model."),
     "corpus": ("General text", "Text about anything, such as a part of Wikipedia, to learn the language from first."),
@@ -58,6 +58,8 @@ class Mapping(QScrollArea):
             for column in columns:
                 self._add_column(column)
         self.columns_card.setVisible(bool(columns))
+        shown = min(max(len(columns), 2), MOST_COLUMNS)
+        self.text.setFixedHeight(self.text.sizeHintForRow(0) * shown + 2 * theme.SMALL if columns else 0)
 
     def _add_column(self, column: str) -> None:
         shown = f"Column {column}" if column.isdigit() else column
@@ -87,11 +89,12 @@ class Mapping(QScrollArea):
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, theme.SMALL, 0)
         column.setSpacing(theme.MEDIUM)
-        column.addWidget(card("Your data", [self._file("data")]))
-        self.columns_card = card("What the columns mean", self._choices())
+        column.addWidget(card("Your data", "", self._file("data")))
+        self.columns_card = card("What the columns mean", "", *self._choices())
         column.addWidget(self.columns_card)
-        column.addWidget(card("More files, if you have them", [self._file(name) for name in FILES if name != "data"]))
-        column.addWidget(card("Rows kept aside", [self.form]))
+        more = [self._file(name) for name in FILES if name != "data"]
+        column.addWidget(card("More files, if you have them", "", *more))
+        column.addWidget(card("Rows kept aside", "", self.form))
         column.addStretch()
         self.setWidget(inside)
         self.setWidgetResizable(True)
@@ -104,7 +107,6 @@ class Mapping(QScrollArea):
         return labelled("" if name == "data" else title, self.fields[name], help)
 
     def _choices(self) -> list[QWidget]:
-        self.text.setMaximumHeight(112)
         for combo, name in ((self.label, "Column that holds the label"), (self.split, "Column that holds the split")):
             combo.setAccessibleName(name)
             combo.setToolTip(name)
@@ -137,21 +139,6 @@ class Mapping(QScrollArea):
         self.changed.emit("split_column", self.split.currentData())
 
 
-def card(title: str, parts: list[Any]) -> QFrame:
-    """A rounded box with a heading above its parts."""
-    frame = QFrame()
-    frame.setProperty("card", True)
-    column = QVBoxLayout(frame)
-    column.setContentsMargins(theme.MEDIUM, theme.MEDIUM, theme.MEDIUM, theme.MEDIUM)
-    column.setSpacing(theme.MEDIUM)
-    heading = QLabel(title)
-    heading.setProperty("role", "subheading")
-    column.addWidget(heading)
-    for part in parts:
-        column.addWidget(part)
-    return frame
-
-
 def labelled(title: str, part: QWidget, help: str = "") -> QWidget:
     """A control with its name above and a sentence below."""
     whole = QWidget()
@@ -164,7 +151,5 @@ def labelled(title: str, part: QWidget, help: str = "") -> QWidget:
         column.addWidget(name)
     column.addWidget(part)
     if help:
-        sentence = QLabel(help, wordWrap=True)
-        sentence.setProperty("role", "muted")
-        column.addWidget(sentence)
+        column.addWidget(line(help, "muted"))
     return whole

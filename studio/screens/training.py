@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.screens.epochs import EpochsTable, SampleTexts
 from studio.screens.screen import Screen
 from studio.session import Session
-from studio.widgets import pace, schedule_preview
+from studio.widgets import schedule_preview
+from studio.widgets.card import card
 from studio.widgets.form import Form, extra
 from studio.widgets.live_plot import LivePlot
 from studio.widgets.run_bar import RunBar
 from ulmfit_core import events
 from ulmfit_core.config import ModelSettings, Recipe
 from ulmfit_core.project import Project, RunInfo
-from ulmfit_core.run import read_steps
 
 SETTINGS_WIDTH = 330
 # What a newcomer may want to turn; all else is under Advanced, as is what its declaration calls advanced.
@@ -38,7 +38,6 @@ class TrainingScreen(Screen):
     def __init__(self, session: Session):
         super().__init__(session)
         self._shown: Path | None = None  # the run whose curves are drawn
-        self._spoken: Path | None = None  # the run whose end a message has told already
         self._previewing = False
         self._make_parts()
         self._lay_out_parts()
@@ -60,8 +59,6 @@ class TrainingScreen(Screen):
             self._show_coming(project)
         self.last_run.setVisible(bool(run) and self._previewing)
         self.bar.refresh()
-        if run and not self.running:
-            self._tell_end(project, run)
 
     @property
     def running(self) -> bool:
@@ -99,23 +96,13 @@ class TrainingScreen(Screen):
         self.epochs.show_events(told)
         self.samples.show_events(told)
 
-    def _tell_end(self, project: Project, run: RunInfo) -> None:
-        """Say once how the newest run ended where that asks for a decision."""
-        if run.folder == self._spoken:
-            return
-        self._spoken = run.folder
-        if project.resumable_run(self.step):
-            self.show_message(stopped_sentence(run), "info", "Resume")
-        elif run.status == "failed":
-            self.show_message(run.reason, "error")
-
     # Following the run
 
     @Slot(str, object)
     def _begin(self, job: str, folder: Path) -> None:
         if job == self.step:
             self._previewing = False
-            self._shown = self._spoken = None
+            self._shown = None
             self.clear_message()
             self._show_run(folder)
 
@@ -137,7 +124,6 @@ class TrainingScreen(Screen):
             early = " early, with the best result so far" if ended.finished_early else ""
             self.show_message(f"The training finished{early}. Next comes “{NEXT[job]}”.")
         elif ended.status == "failed":
-            self._spoken = self._shown
             self.show_message(ended.reason, "error")
 
     # What a person does
@@ -157,11 +143,6 @@ class TrainingScreen(Screen):
         self._previewing = False
         self.refresh()
 
-    @Slot()
-    def _resume(self) -> None:
-        self.clear_message()
-        self.bar.resume()
-
     # Making it
 
     def _make_parts(self) -> None:
@@ -179,16 +160,18 @@ class TrainingScreen(Screen):
         self.form.changed.connect(self._change)
         self.model_form.changed.connect(self._change_model)
         self.last_run.clicked.connect(self._show_last_run)
-        self.notice.acted.connect(self._resume)
 
     def _lay_out_parts(self) -> None:
         right = QVBoxLayout()
         right.setSpacing(theme.MEDIUM)
-        right.addWidget(card(self.plot, self.last_run), 5)
+        plots = card("", "", self.plot, self.last_run)
+        plots.layout().setStretchFactor(self.plot, 1)  # type: ignore[union-attr]
+        plots.layout().setAlignment(self.last_run, Qt.AlignmentFlag.AlignRight)  # type: ignore[union-attr]
+        right.addWidget(plots, 5)
         right.addWidget(self.bar)
         below = QHBoxLayout()
-        below.addWidget(self.epochs, 3)
-        below.addWidget(self.samples, 2)
+        below.addWidget(self.epochs, 13)
+        below.addWidget(self.samples, 6)
         right.addLayout(below, 2)
         across = QHBoxLayout()
         across.setSpacing(theme.LARGE)
@@ -237,14 +220,6 @@ def first_trained(project: Project) -> str:
     return next((step for step in NEXT if not project.skip_reason(step)), "")
 
 
-def stopped_sentence(run: RunInfo) -> str:
-    told = events.read_events(run.folder / "events.jsonl")
-    plan = next((event for event in told if isinstance(event, events.Plan)), None)
-    done = pace.steps_done(read_steps(run.folder / "steps.f32"))
-    where = f" at step {done:,} of {plan.total_steps:,}" if plan else ""
-    return f"The last run stopped{where}. Resume goes on from there; Start anew begins from the first step."
-
-
 def titled(title: str, part: QWidget) -> QWidget:
     whole = QWidget()
     heading = QLabel(title)
@@ -255,13 +230,3 @@ def titled(title: str, part: QWidget) -> QWidget:
     column.addWidget(heading)
     column.addWidget(part)
     return whole
-
-
-def card(part: QWidget, corner: QWidget) -> QFrame:
-    """A frame around `part`, with `corner` under it at the right."""
-    frame = QFrame()
-    frame.setProperty("card", True)
-    column = QVBoxLayout(frame)
-    column.addWidget(part, 1)
-    column.addWidget(corner, 0, Qt.AlignmentFlag.AlignRight)
-    return frame

@@ -30,11 +30,21 @@ from ulmfit_core import config
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 
-WIDTH = 760
 PRESETS = {
     "quick": ("&Quick", "A small model that trains in minutes on any computer. Good for a first look."),
     "balanced": ("&Balanced", "A medium model, for some thousand texts and an hour or so of computing."),
     "paper": ("&Paper", "The sizes that were published. Needs a graphics card, or a day or more without."),
+}
+
+
+WAY = {
+    "Data": "Choose a file and say which column is the text and which the label.",
+    "Vocabulary": "The texts are cut into words and parts of words.",
+    "Pretrain": "A language model learns from general text to guess the next word.",
+    "Fine-tune": "It goes on with your texts, labelled or not, and gets used to how they are written.",
+    "Classify": "A classifier on top of it learns your labels, layer by layer.",
+    "Evaluate": "Texts that were kept aside show how good it is, and where it errs.",
+    "Try it": "Type a text and see the answer as you type.",
 }
 
 
@@ -53,8 +63,11 @@ class WelcomeScreen(Screen):
         self.pages = QStackedWidget()
         self.pages.addWidget(self.start)
         self.pages.addWidget(self.form)
-        self.pages.setMaximumWidth(WIDTH)
-        self.body.addWidget(self.pages, 1)
+        sides = QHBoxLayout()
+        sides.setSpacing(theme.LARGE)
+        sides.addWidget(self.pages, 3)
+        sides.addWidget(_how_it_works(), 2)
+        self.body.addLayout(sides, 1)
         self._connect()
 
     def refresh(self) -> None:
@@ -173,6 +186,28 @@ def _way(button: QPushButton, text: str) -> QFrame:
     return card
 
 
+def _how_it_works() -> QWidget:
+    """The way through the program, beside the start."""
+    card = QFrame()
+    card.setProperty("card", True)
+    column = QVBoxLayout(card)
+    column.setContentsMargins(*[theme.LARGE] * 4)
+    column.setSpacing(theme.SMALL)
+    heading = QLabel("How it works")
+    heading.setProperty("role", "subheading")
+    column.addWidget(heading)
+    for number, (title, meaning) in enumerate(WAY.items(), 1):
+        sentence = QLabel(f"<b>{number}. {title}</b><br>{meaning}", wordWrap=True)
+        sentence.setContentsMargins(0, theme.SMALL, 0, 0)
+        column.addWidget(sentence)
+    whole = QWidget()
+    layout = QVBoxLayout(whole)
+    layout.setContentsMargins(0, theme.SMALL, 0, 0)
+    layout.addWidget(card)
+    layout.addStretch()
+    return whole
+
+
 class NewProjectPage(QWidget):
     """Name, place and size of a new project. All fields can be typed into."""
 
@@ -210,7 +245,7 @@ class NewProjectPage(QWidget):
         fields = QFormLayout()
         fields.setVerticalSpacing(theme.MEDIUM)
         fields.addRow("N&ame", self.name)
-        fields.addRow("&Place", place)
+        fields.addRow("P&lace", place)
         fields.labelForField(place).setBuddy(self.place)  # type: ignore[attr-defined]
         fields.addRow("", self.outcome)
         fields.addRow("Size", self._preset_choice())

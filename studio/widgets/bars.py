@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, Slot
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio import theme
 
 ROW, GAP = 26, 6
-NAMES, FIGURES = 0.34, 62  # share of the width for names, pixels for the figures
+NAMES, FIGURES = 0.4, 62  # largest share of the width for names, pixels for the figures
 
 
 class Bars(QWidget):
@@ -51,7 +51,7 @@ class Bars(QWidget):
         font = self.font()
         font.setBold(chosen)
         painter.setFont(font)
-        names = self.width() * NAMES
+        names = self._names_width()
         track = QRectF(names + 10, top + 4, self.width() - names - FIGURES - 14, ROW - 8)
         painter.setPen(QColor(colours.text))
         self._write(painter, QRectF(0, top, names, ROW), name, Qt.AlignmentFlag.AlignRight)
@@ -62,6 +62,13 @@ class Bars(QWidget):
         painter.drawRoundedRect(track, 4, 4)
         painter.setBrush(QColor(colours.accent if chosen else colours.muted))
         painter.drawRoundedRect(QRectF(track.x(), track.y(), track.width() * value, track.height()), 4, 4)
+
+    def _names_width(self) -> float:
+        """As wide as the longest name in bold needs, within reason."""
+        bold = self.font()
+        bold.setBold(True)
+        longest = max(QFontMetricsF(bold).horizontalAdvance(name) for name, _ in self._values)
+        return min(longest + 4, self.width() * NAMES)
 
     @staticmethod
     def _write(painter: QPainter, place: QRectF, text: str, side: Qt.AlignmentFlag) -> None:

@@ -22,7 +22,7 @@ from ulmfit_core.events import Plan
 
 REDRAW_MILLISECONDS = 250
 DECADES = 4  # of the learning rate below its peak; a one-cycle ends in nothing
-LABELLED_PHASES = 6  # more names than this would overlap
+LABELLED_SHARE = 0.09  # of the width: a phase narrower than this has no room for its name
 
 
 class LivePlot(QWidget):
@@ -66,6 +66,7 @@ class LivePlot(QWidget):
             item.setData([], [])
         for points in (self._validation, self._best):
             points.setData([], [])
+        self._loss.blank()
         self._count_in(0)
         self._hint.setText("")
         self._pages.setCurrentIndex(0)
@@ -104,8 +105,7 @@ class LivePlot(QWidget):
 
     def _draw_phases(self, plan: Plan) -> None:
         steps = [float(phase["first_step"]) for phase in plan.phases]
-        several = 1 < len(steps) <= LABELLED_PHASES
-        names = [phase["title"] if several else "" for phase in plan.phases]
+        names = phase_names(plan)
         self._loss.set_borders(steps if len(steps) > 1 else [], names)
         self._rate.set_borders(steps if len(steps) > 1 else [], [""] * len(names))
 
@@ -211,6 +211,19 @@ def rate_range(plan: Plan) -> tuple[float, float]:
     highest = math.log10(max(rates))
     lowest = max(math.log10(min(rates)), highest - DECADES)
     return lowest - 0.15, highest + 0.15
+
+
+def phase_names(plan: Plan) -> list[str]:
+    """What each phase begins to train, or its title where that is nothing new; nothing where it is too narrow."""
+    known: set[str] = set()
+    names = []
+    for phase in plan.phases:
+        fresh = [group for group in phase["groups"] if group not in known]
+        name = (" + " if known else " ") + fresh[-1] if len(fresh) == 1 else f" {phase['title']}"
+        wide = phase["last_step"] - phase["first_step"] >= LABELLED_SHARE * plan.total_steps
+        names.append(name if wide else "")
+        known.update(fresh)
+    return names
 
 
 def key(colour: str, sign: str, text: str) -> str:

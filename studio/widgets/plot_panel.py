@@ -26,7 +26,7 @@ class RateAxis(pg.AxisItem):
         return [(1.0, [tick for tick in ticks if low <= tick <= high])]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
-        return [f"{float(f'{10**value:.1e}'):g}" for value in values]
+        return [f"{10**value:.1g}" if value < -5.5 else f"{10**value:.5f}".rstrip("0").rstrip(".") for value in values]
 
 
 class Panel(QWidget):
@@ -62,7 +62,7 @@ class Panel(QWidget):
         self.plot.hideButtons()
         self.plot.disableAutoRange()
         self.plot.getAxis("left").setWidth(58)
-        self.plot.getPlotItem().setContentsMargins(0, 8, 14, 0)  # room for the outermost labels
+        self.plot.getPlotItem().setContentsMargins(0, 8, 14, 4)  # room for the outermost labels
         self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.plot.setMinimumHeight(90)
 
@@ -73,10 +73,16 @@ class Panel(QWidget):
 
     def set_range(self, low: float, high: float) -> None:
         """Fix the vertical axis and draw its grid: cheaper than showGrid by an order of magnitude."""
+        self.plot.getAxis("left").setStyle(showValues=True)
         self.plot.setYRange(low, high, padding=0)
         size = max(self.plot.height(), 100)
         places = self.plot.getAxis("left").tickValues(low, high, size)[0][1]
         self._place(self._grid, list(places), 0)
+
+    def blank(self) -> None:
+        """No values, so no scale."""
+        self.plot.getAxis("left").setStyle(showValues=False)
+        self._place(self._grid, [], 0)
 
     def set_borders(self, steps: list[float], names: list[str]) -> None:
         self._place(self._borders, steps, 90)

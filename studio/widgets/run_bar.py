@@ -24,10 +24,11 @@ TRAINED = ("pretrain", "finetune", "classify")
 class RunBar(QWidget):
     """Start, pause, finish, stop and resume one step's job, and watch it."""
 
-    def __init__(self, session: Session, step: str):
+    def __init__(self, session: Session, step: str, verb: str = "&Start"):
         super().__init__()
         self.session = session
         self.step = step
+        self._verb = verb
         self._plan: events.Plan | None = None
         self._progress: events.Progress | None = None
         self._step = 0
@@ -113,8 +114,7 @@ class RunBar(QWidget):
         self._plan = self._progress = None
         self._step = 0
         if job == self.step:
-            told = events.read_events(folder / "events.jsonl")  # a resumed run has announced its plan before
-            self._plan = next((event for event in told if isinstance(event, events.Plan)), None)
+            self._plan = plan_of(folder)  # a resumed run has announced it before
         self.overall.show_share("Getting ready …", 0)
         self.refresh()
 
@@ -163,12 +163,17 @@ class RunBar(QWidget):
         waiting = project.skip_reason(self.step) or project.waits_for(self.step)
         run = project.resumable_run(self.step) if self.step in TRAINED and not waiting else None
         self._offer_start(not waiting, run)
-        self.status.setText(waiting or idle_sentence(project.state(self.step)))
+        if run:
+            self.status.setText(stopped_sentence(run.folder))
+        else:
+            self.status.setText(waiting or idle_sentence(project.state(self.step), self.step in TRAINED))
 
     def _offer_start(self, may: bool, run: RunInfo | None) -> None:
         self._resumable = run
         self.resume_button.setVisible(run is not None)
-        self.start_button.setText("Start &anew" if run else "&Start")
+        self.start_button.setText("Start &anew" if run else self._verb)
+        self.start_button.setProperty("primary", run is None)  # going on is the likelier wish
+        self.start_button.style().polish(self.start_button)
         self.start_button.setEnabled(may)
 
     def _offer_control(self, may: bool) -> None:
@@ -180,12 +185,11 @@ class RunBar(QWidget):
 
     def _make_buttons(self) -> None:
         self.resume_button = button("&Resume", "Go on with the stopped run at its last step.", self.resume)
-        self.start_button = button("&Start", "Begin this step with the settings shown.", self.start)
+        self.start_button = button(self._verb, "Begin this step with the settings shown.", self.start)
         self.pause_button = button("&Pause", "Hold the work; it goes on where it was.", self.pause_or_continue)
         self.finish_button = button("&Finish now", "End early and keep the best result so far.", self.finish)
         self.stop_button = button("S&top", "Stop soon. The last finished step is kept.", self.stop)
-        for primary in (self.resume_button, self.start_button):
-            primary.setProperty("primary", True)
+        self.resume_button.setProperty("primary", True)
         for extra in (self.pause_button, self.finish_button):
             extra.setVisible(self.step in TRAINED)
 
@@ -255,9 +259,20 @@ def button(text: str, tip: str, press: Callable[[], None]) -> QPushButton:
     return made
 
 
-def idle_sentence(state: StepState) -> str:
+def plan_of(folder: Path) -> events.Plan | None:
+    told = events.read_events(folder / "events.jsonl")
+    return next((event for event in told if isinstance(event, events.Plan)), None)
+
+
+def stopped_sentence(folder: Path) -> str:
+    plan, done = plan_of(folder), pace.steps_done(read_steps(folder / "steps.f32"))
+    where = f" at step {done:,} of {plan.total_steps:,}" if plan else ""
+    return f"Stopped{where}. Resume goes on from there; Start anew begins again."
+
+
+def idle_sentence(state: StepState, has_settings: bool) -> str:
     if state.mark == "done":
-        return "Done. You may change settings and start again."
+        return "Done. You may change settings and start again." if has_settings else "Done."
     return state.reason or "Ready to start."
 
 

@@ -16,14 +16,18 @@ def layer_groups(step: str, layers: int) -> list[str]:
     return ["embedding", *inner, "head"] if step == "classify" else [*inner, "embedding+decoder"]
 
 
-def coming_plan(recipe: Recipe, step: str) -> Plan:
-    """The plan of a training step, with `STEPS_PER_EPOCH` steps in each epoch."""
+def coming_plan(recipe: Recipe, step: str, steps_per_epoch: int = STEPS_PER_EPOCH) -> Plan:
+    """The plan of a training step as if each epoch had that many steps."""
     groups = layer_groups(step, recipe.model.layers)
-    plan = make_plan(getattr(recipe, step), groups, lambda epoch: STEPS_PER_EPOCH)
+    plan = make_plan(getattr(recipe, step), groups, lambda epoch: steps_per_epoch)
     steps, rates = plan.sample()
     phases = [
-        {"title": phase.title, "first_step": phase.first, "last_step": phase.last} for phase in plan.phases
-    ]
+        {
+            "title": phase.title, "first_step": phase.first, "last_step": phase.last,
+            "groups": groups[-phase.settings.groups :],
+        }
+        for phase in plan.phases
+    ]  # fmt: skip
     return Plan(
         groups=groups, total_steps=plan.total, total_tokens=0, epoch_ends=list(plan.epoch_ends), phases=phases,
         rate_steps=steps, rates=rates, parameters=0, device="", threads=0,

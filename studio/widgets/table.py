@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableWidget, QTableWidgetItem
+from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QTableWidget, QTableWidgetItem
+
+from studio import theme
 
 WIDEST = 420  # of a column, except the last one, which takes what is left
 LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
@@ -20,6 +22,7 @@ class Table(QTableWidget):
     def __init__(self, name: str = "Table"):
         super().__init__()
         self._headers: list[str] = []
+        self.nothing = ""  # a sentence that stands here while there are no rows
         self.setAccessibleName(name)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -27,9 +30,10 @@ class Table(QTableWidget):
         self.setAlternatingRowColors(True)
         self.setShowGrid(False)
         self.setWordWrap(False)
+        self.setStyleSheet("QTableView::item { padding: 0 6px; }")  # in line with the headings
         self.setTabKeyNavigation(False)  # Tab leads on to the next control
         self.verticalHeader().hide()
-        self.horizontalHeader().setStretchLastSection(True)
+        self.verticalHeader().setDefaultSectionSize(26)
         self.horizontalHeader().setDefaultAlignment(LEFT)
         self.horizontalHeader().setHighlightSections(False)
 
@@ -47,6 +51,15 @@ class Table(QTableWidget):
     def texts(self) -> list[list[str]]:
         return [self._texts_of(row) for row in range(self.rowCount())]
 
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.nothing and not self.rowCount():
+            painter = QPainter(self.viewport())
+            painter.setPen(QColor(theme.colours().muted))
+            place = self.viewport().rect().adjusted(14, 10, -14, -10)
+            painter.drawText(place, Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignLeft, self.nothing)
+            painter.end()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy()
@@ -63,16 +76,21 @@ class Table(QTableWidget):
         return [self.model().index(row, column).data() for column in range(self.columnCount())]
 
     def _fit_columns(self) -> None:
+        """Widths after the contents; a last column of text takes what is left, numbers stay with the others."""
+        last = self.item(0, self.columnCount() - 1)
+        numeric = last is not None and last.textAlignment() == RIGHT
+        self.horizontalHeader().setStretchLastSection(not numeric)
         self.resizeColumnsToContents()
+        for column in range(self.columnCount() - (not numeric)):
+            self.setColumnWidth(column, min(self.columnWidth(column) + 8, WIDEST))
         for column in range(self.columnCount()):
-            self.setColumnWidth(column, min(self.columnWidth(column) + 12, WIDEST))
-        # A stretched column of numbers would stand far from its neighbours.
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+            first, head = self.item(0, column), self.horizontalHeaderItem(column)
+            if head:
+                head.setTextAlignment(Qt.AlignmentFlag(first.textAlignment()) if first else LEFT)
 
 
 def cell(text: str) -> QTableWidgetItem:
     item = QTableWidgetItem(text)
     item.setToolTip(text)
-    if text and set(text) <= NUMERIC:
-        item.setTextAlignment(RIGHT)
+    item.setTextAlignment(RIGHT if text and set(text) <= NUMERIC else LEFT)
     return item

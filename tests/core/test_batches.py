@@ -23,7 +23,9 @@ def counting(lengths):
 def test_a_stream_reads_like_one_long_array(lengths, start, count):
     documents = counting(lengths)
     whole = np.arange(sum(lengths))
-    assert Stream(documents, np.arange(len(lengths))).read(start, count).tolist() == whole[start : start + count].tolist()
+    assert (
+        Stream(documents, np.arange(len(lengths))).read(start, count).tolist() == whole[start : start + count].tolist()
+    )
 
 
 @given(st.lists(st.integers(1, 9), min_size=3, max_size=30), st.integers(1, 5), st.integers(1, 12))

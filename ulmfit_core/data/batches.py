@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
 IGNORED = -100  # the target that counts for nothing; torch's cross-entropy skips it
 
 
+class Store(Protocol):
+    """Where documents lie as arrays of ids: a list of arrays, or token ids on disk."""
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
+
+
 class Documents:
     """Several token stores seen as one list of documents (any sequence of id arrays will do)."""
 
-    def __init__(self, parts: Sequence[tuple[Sequence[np.ndarray], np.ndarray, np.ndarray]]):
+    def __init__(self, parts: Sequence[tuple[Store, np.ndarray, np.ndarray]]):
         """`parts`: (store, rows of it that are used, length of each of those rows in tokens)."""
         self._stores = [store for store, _, _ in parts]
         self._store_of = np.concatenate([np.full(len(rows), i) for i, (_, rows, _) in enumerate(parts)])
@@ -77,7 +84,7 @@ class LanguageBatches:
         self._column = pairs // self.batch if train else -(-pairs // self.batch)
 
     def windows(self, epoch: int) -> np.ndarray:
-        """Length of each window of an epoch. Variable as in AWD-LSTM 3.1: N(base, 5), base = bptt or, 1 time in 20, half."""
+        """Length of each window of an epoch; as in AWD-LSTM 3.1 N(base, 5), base = bptt or, 1 time in 20, half."""
         if not self._variable:
             return _fixed_windows(self._column, self.bptt)
         rng = np.random.default_rng([self._seed, epoch, 1])

@@ -81,11 +81,11 @@ class Dataset:
     def texts(self, rows: Sequence[int] | np.ndarray) -> list[str]:
         """The texts of these rows, in the order asked for."""
         taken = pc.take(self._rows.column("text"), pa.array(np.asarray(rows, np.int64)))
-        return taken.to_pylist()  # type: ignore[no-any-return]
+        return taken.to_pylist()
 
     def texts_between(self, start: int, stop: int) -> list[str]:
         """The texts of rows start to stop (exclusive)."""
-        return self._rows.column("text").slice(start, max(0, stop - start)).to_pylist()  # type: ignore[no-any-return]
+        return self._rows.column("text").slice(start, max(0, stop - start)).to_pylist()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -112,10 +112,10 @@ class Dataset:
         """Documents start to stop (exclusive) of the general text."""
         if self._corpus is None:
             return []
-        return self._corpus.column("text").slice(start, max(0, stop - start)).to_pylist()  # type: ignore[no-any-return]
+        return self._corpus.column("text").slice(start, max(0, stop - start)).to_pylist()
 
     def _column(self, name: str) -> np.ndarray:
-        return self._rows.column(name).to_numpy()  # type: ignore[no-any-return]
+        return self._rows.column(name).to_numpy()
 
 
 def read_table(path: Path) -> pa.Table:

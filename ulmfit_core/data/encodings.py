@@ -11,18 +11,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO
 
 from charset_normalizer import from_bytes
 
 from ulmfit_core.errors import UserError
 
 HEAD_BYTES = 256 * 1024
-PACKED: dict[str, Callable[[BinaryIO], BinaryIO]] = {
-    ".xz": lambda raw: cast(BinaryIO, lzma.LZMAFile(raw)),
-    ".gz": lambda raw: cast(BinaryIO, gzip.GzipFile(fileobj=raw)),
-    ".bz2": lambda raw: cast(BinaryIO, bz2.BZ2File(raw)),
-}
+PACKED: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
 DAMAGED = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
 BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 CONTROLS = bytes(set(range(32)) - {9, 10, 11, 12, 13, 27})
@@ -160,4 +156,5 @@ def read_whole(path: Path) -> str:
 
 def _unpacked(path: Path, raw: BinaryIO) -> BinaryIO:
     unpack = PACKED.get(path.suffix.lower())
-    return unpack(raw) if unpack else raw
+    unpacked: BinaryIO = unpack(raw) if unpack else raw
+    return unpacked

@@ -48,7 +48,9 @@ class Gathered:
         return row.text
 
 
-def gather_rows(data: Path, test: Path | None, unlabelled: Path | None, settings: DataSettings, run: Run, path: Path) -> Gathered:
+def gather_rows(
+    data: Path, test: Path | None, unlabelled: Path | None, settings: DataSettings, run: Run, path: Path
+) -> Gathered:
     """Read the labelled, test and unlabelled files; write their texts to the Arrow file `path`.
 
     Raises UserError for what `inspect` and `read_rows` refuse.

@@ -106,7 +106,8 @@ def preview(path: Path, settings: DataSettings, rows: int = 100) -> Preview:
     if source.reader == "folder":
         text, label = ["text"], "label"
     if source.delimiter in ("@", " "):
-        text, label = (source.columns[:1], source.columns[1]) if source.delimiter == "@" else (source.columns[1:], source.columns[0])
+        first, second = source.columns
+        text, label = ([first], second) if source.delimiter == "@" else ([second], first)
     return Preview(
         source.reader, source.columns, sample, source.header, source.delimiter, source.encoding, text, label
     )  # fmt: skip
@@ -164,7 +165,7 @@ def _inspect_lines(path: Path, settings: DataSettings, encoding: str, lines: lis
     if not lines:
         raise UserError(f"{path.name} is empty. Choose a file with at least a few rows of text.")
     ending = suffix(path)
-    delimiter = settings.delimiter
+    delimiter: str = settings.delimiter
     if delimiter == "auto":
         wikitext = ending not in sniff.TABLE_ENDINGS and sniff.is_wikitext(lines)
         delimiter = "" if wikitext else sniff.find_delimiter(lines, ending)

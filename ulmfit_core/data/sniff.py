@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 # A cell longer than this is a quote that was never closed, not a text.
 CELL_LIMIT = 16 * 1024 * 1024
@@ -28,7 +29,7 @@ def split_records(lines: Iterable[str], delimiter: str, quoting: bool) -> Iterat
     if delimiter in ("@", " "):
         yield from _split_once(lines, delimiter)
         return
-    style = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
+    style: Literal[0, 3] = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
     for number, cells in enumerate(csv.reader(lines, delimiter=delimiter, quoting=style), start=1):
         if cells:
             yield number, cells

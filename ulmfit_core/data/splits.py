@@ -25,7 +25,7 @@ def take_share(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.n
 
 
 def set_aside(splits: np.ndarray, labels: np.ndarray, share: float, into: int, rng: np.random.Generator) -> None:
-    """Move `share` of the training rows (at least one) to the split `into`, in place; every class keeps a training row."""
+    """Move a share of the training rows, at least one, to a split, in place; each class keeps a training row."""
     rows = np.flatnonzero(splits == TRAIN)
     count = max(1, round(len(rows) * share))
     taken = rows[take_share(labels[rows], count, rng)]
@@ -34,7 +34,7 @@ def set_aside(splits: np.ndarray, labels: np.ndarray, share: float, into: int, r
 
 
 def keep_labelled(splits: np.ndarray, labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Leave `count` rows in training, the others become unlabelled, in place. Returns the rows that lost their label."""
+    """Leave `count` rows in training, make the others unlabelled, in place. Returns the rows that lost their label."""
     rows = np.flatnonzero(splits == TRAIN)
     if count <= 0 or count >= len(rows):
         return np.empty(0, np.int64)

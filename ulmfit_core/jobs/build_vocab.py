@@ -103,7 +103,8 @@ def encode_all(project: Project, dataset: Dataset, vocabulary: Vocabulary, run: 
     cut = (ids[:limit] if limit else ids for ids in rows)
     tokens.write(place / "dataset", cut, vocabulary.dtype, meta)
     if dataset.has_corpus:
-        corpus = _encoded(dataset.corpus_texts, dataset.corpus_size, CORPUS_CHUNK, vocabulary, run, "Encoding the general text")
+        texts, label = dataset.corpus_texts, "Encoding the general text"
+        corpus = _encoded(texts, dataset.corpus_size, CORPUS_CHUNK, vocabulary, run, label)
         tokens.write(place / "corpus", corpus, vocabulary.dtype, meta)
     return {
         "tokens": counts["tokens"],

@@ -118,7 +118,9 @@ class ClassifierStage:
         ids, lengths = batches.pad([self._train[row] for row in rows])
         truth = torch.from_numpy(self._train.labels[rows].astype(np.int64)).to(self._device)
         with devices.autocast(self._device):
-            scores = self.model(torch.from_numpy(ids).to(self._device), torch.from_numpy(lengths).to(self._device), rng, poll)
+            scores = self.model(
+                torch.from_numpy(ids).to(self._device), torch.from_numpy(lengths).to(self._device), rng, poll
+            )
         loss = F.cross_entropy(scores.float(), truth)
         loss.backward()
         return StepResult(float(loss.detach()), len(rows), int(lengths.sum()), 1.0, None)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ulmfit_core import events, files
 from ulmfit_core.data.dataset import Dataset
-from ulmfit_core.data.readers import read_labelled
+from ulmfit_core.data.readers import BadRow, read_rows
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference import baseline
 from ulmfit_core.inference.predictor import Predictor
@@ -29,7 +29,7 @@ def evaluate(project: Project, run: Run, data: Path | None = None, split: str = 
     dataset = Dataset.open(project.dataset_folder)
     predictor = Predictor.load(project.bundle_folder("classify"))
     if data is not None:
-        name, (texts, labels) = str(data), read_labelled(data, project.recipe.data)
+        name, texts, labels = _file(data, project, run)
     else:
         name, texts, labels = _rows(dataset, split)
     unknown = sorted(set(labels) - set(predictor.labels))
@@ -37,7 +37,11 @@ def evaluate(project: Project, run: Run, data: Path | None = None, split: str = 
         raise UserError(f"{name} has labels that the classifier never saw: {', '.join(unknown[:5])}.")
     truth = np.array([predictor.labels.index(label) for label in labels])
     scores = _probabilities(predictor, texts, run)
-    report = {"split": name, **_figures(scores, truth, predictor.labels), **_baselines(dataset, predictor, texts, truth)}
+    report = {
+        "split": name,
+        **_figures(scores, truth, predictor.labels),
+        **_baselines(dataset, predictor, texts, truth),
+    }
     report["worst"] = _worst(texts, truth, scores, predictor.labels)
     if run.folder:
         files.write_json(run.folder / "report.json", report)
@@ -54,6 +58,18 @@ def _rows(dataset: Dataset, split: str) -> tuple[str, list[str], list[str]]:
     if len(rows) == 0:
         raise UserError("The data has no labelled rows to measure on. Give a test file or raise the test fraction.")
     return split, dataset.texts(rows), [dataset.labels[i] for i in dataset.label_ids[rows]]
+
+
+def _file(data: Path, project: Project, run: Run) -> tuple[str, list[str], list[str]]:
+    """(file, texts, labels) of the labelled rows of a file that has the project's columns."""
+    settings = project.recipe.data.model_copy(update={"split_column": ""})
+    rows = list(run.track(read_rows(data, settings), "Reading", 0))
+    usable = [row for row in rows if not isinstance(row, BadRow) and row.label]
+    if len(usable) < len(rows):
+        run.message(f"{len(rows) - len(usable)} rows of {data} are unusable or have no label.", "warning")
+    if not usable:
+        raise UserError(f"{data} has no labelled rows. Name a file with the columns of the project's data.")
+    return str(data), [row.text for row in usable], [row.label for row in usable]
 
 
 def _probabilities(predictor: Predictor, texts: list[str], run: Run) -> np.ndarray:

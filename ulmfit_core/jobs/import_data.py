@@ -83,7 +83,7 @@ def _check_classes(data: Path, gathered: Gathered, settings: DataSettings) -> No
     classes = learnable(gathered)
     rows = sum(split == splits.TRAIN for split in gathered.splits)
     if not classes:
-        raise UserError(f"{data.name}: the label column “{settings.label}” is empty in every training row. Choose another.")
+        raise UserError(f"{data.name}: the label column “{settings.label}” is empty in every row. Choose another.")
     if len(classes) == 1:
         raise UserError(
             f"{data.name} has only one class (“{classes[0]}”). A classifier needs at least two; "
@@ -102,7 +102,9 @@ def learnable(gathered: Gathered) -> list[str]:
     return sorted({label for label, split in zip(gathered.labels, gathered.splits) if label and split in known})
 
 
-def _write(folder: Path, gathered: Gathered, paths: dict[str, Path | None], settings: DataSettings, run: Run) -> dict[str, Any]:
+def _write(
+    folder: Path, gathered: Gathered, paths: dict[str, Path | None], settings: DataSettings, run: Run
+) -> dict[str, Any]:
     """Assign the splits and write rows.arrow and corpus.arrow. Returns the facts for dataset.json."""
     classes = learnable(gathered)
     numbers = {label: number for number, label in enumerate(classes)}
@@ -114,7 +116,7 @@ def _write(folder: Path, gathered: Gathered, paths: dict[str, Path | None], sett
         _warn_small_classes(classes, labels, parts, run)
     texts = store.read_table(folder / "texts.part")
     tested = _hashes(texts, np.flatnonzero(parts == splits.TEST))
-    leaks = np.array([store.text_hash(text) in tested for text in _each(texts, run)], bool) if tested else np.zeros(len(parts), bool)
+    leaks = np.array([store.text_hash(text) in tested for text in _each(texts, run)], bool)
     removed = leaks & (parts == splits.UNLABELLED)
     _tell_leaks(leaks, parts, run)
     lm = ~leaks & (parts != splits.TEST)
@@ -178,7 +180,9 @@ def _tell_leaks(leaks: np.ndarray, parts: np.ndarray, run: Run) -> None:
         )  # fmt: skip
 
 
-def _rows(texts: pa.Table, labels: np.ndarray, parts: np.ndarray, lm: np.ndarray, keep: np.ndarray) -> Iterator[dict[str, Any]]:
+def _rows(
+    texts: pa.Table, labels: np.ndarray, parts: np.ndarray, lm: np.ndarray, keep: np.ndarray
+) -> Iterator[dict[str, Any]]:
     for start in range(0, len(parts), BATCH):
         mask = keep[start : start + BATCH]
         here = slice(start, start + BATCH)
@@ -186,7 +190,9 @@ def _rows(texts: pa.Table, labels: np.ndarray, parts: np.ndarray, lm: np.ndarray
         yield {"text": text, "label": labels[here][mask], "split": parts[here][mask], "lm": lm[here][mask]}
 
 
-def _write_corpus(folder: Path, path: Path, settings: DataSettings, tested: set[int], run: Run, gathered: Gathered) -> int:
+def _write_corpus(
+    folder: Path, path: Path, settings: DataSettings, tested: set[int], run: Run, gathered: Gathered
+) -> int:
     """Write corpus.arrow without texts of test rows. Returns the number of words."""
     words, removed = 0, 0
 
@@ -209,12 +215,11 @@ def _write_corpus(folder: Path, path: Path, settings: DataSettings, tested: set[
 def _tell_bad_rows(gathered: Gathered, run: Run) -> None:
     if not gathered.bad_row_count:
         return
-    reasons = Counter(row.reason for row in gathered.bad_rows).most_common(3)
+    common = Counter(row.reason for row in gathered.bad_rows).most_common(3)
+    reasons = ", ".join(f"{count:,} × {reason}" for reason, count in common)
     first = gathered.bad_rows[0]
-    run.message(
-        f"{gathered.bad_row_count:,} rows were left out ({', '.join(f'{count:,} × {reason}' for reason, count in reasons)}); "
-        f"the first is row {first.row:,} of {first.file}.", "warning",
-    )  # fmt: skip
+    text = f"{gathered.bad_row_count:,} rows were left out ({reasons}); the first is row {first.row:,} of {first.file}."
+    run.message(text, "warning")
 
 
 def _source(path: Path) -> dict[str, Any]:

@@ -133,7 +133,9 @@ def _joined(states: list[State]) -> Any:
     return [(torch.cat([h for h, _ in layer], 1), torch.cat([c for _, c in layer], 1)) for layer in layers]
 
 
-def held_out(count: int, lengths: np.ndarray, seed: int, share: float, most_tokens: int) -> tuple[np.ndarray, np.ndarray]:
+def held_out(
+    count: int, lengths: np.ndarray, seed: int, share: float, most_tokens: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Split `count` documents by number into (training, validation): `share` of them, at most `most_tokens` tokens."""
     order = np.random.default_rng([seed, count]).permutation(count)
     wanted = max(1, round(count * share))

@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
+from resources import resource_path
 from ulmfit_core import __version__, events
+from ulmfit_core.data import tokens
 from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
 from ulmfit_core.models import bundle as bundles
@@ -17,15 +19,11 @@ from ulmfit_core.run import Run
 from ulmfit_core.text.vocab import Vocabulary
 from ulmfit_core.training.stage import Stage
 from ulmfit_core.training.trainer import Trainer
-from resources import resource_path
 
 
-def open_tokens(project: Project, vocab: Vocabulary, name: str) -> Tokens:
-    """Token ids of the `dataset` or the `corpus` in today's vocabulary. Raises UserError if they are not there."""
-    folder = project.tokens_folder / vocab.hash / name
-    if not folder.exists():
-        raise UserError(f"The {name} has not been turned into tokens yet. Build the vocabulary first.")
-    return Tokens.open(folder)
+def open_tokens(project: Project, vocab: Vocabulary, kind: str) -> Tokens:
+    """Token ids of the `dataset` or the `corpus` in today's vocabulary and of today's import."""
+    return tokens.open_tokens(project.tokens_folder, vocab, kind, project.fingerprint("import"))
 
 
 def base_bundle(project: Project, step: str, vocab: Vocabulary) -> Bundle | None:

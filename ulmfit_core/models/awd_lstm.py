@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +51,8 @@ class AwdLstm(nn.Module):
         sizes = [embedding] + [hidden] * (layers - 1) + [embedding]
         self.drops = drops
         self.embedding = nn.Parameter(torch.empty(vocabulary, embedding))
-        self.layers = nn.ModuleList(WeightDropLSTM(a, b, drops.weight) for a, b in zip(sizes, sizes[1:], strict=False))
+        stack = [WeightDropLSTM(a, b, drops.weight) for a, b in itertools.pairwise(sizes)]
+        self.layers = nn.ModuleList(stack)
 
     @property
     def features(self) -> int:
@@ -57,20 +61,22 @@ class AwdLstm(nn.Module):
     def reset(self, rng: torch.Generator) -> None:
         """Fresh weights from `rng`: embedding U(-.1, .1), LSTM U(-1/√n, 1/√n)."""
         nn.init.uniform_(self.embedding, -0.1, 0.1, generator=rng)
-        for layer in self.layers:
-            layer.reset(rng)  # type: ignore[operator]
+        for layer in self._lstms():
+            layer.reset(rng)
 
     def set_dropouts(self, drops: Dropouts) -> None:
         self.drops = drops
-        for layer in self.layers:
-            layer.weight_drop = drops.weight  # type: ignore[assignment]
+        for layer in self._lstms():
+            layer.weight_drop = drops.weight
+
+    def _lstms(self) -> Iterator[WeightDropLSTM]:
+        """The layers by their own type, which ModuleList hides."""
+        return cast(Iterator[WeightDropLSTM], iter(self.layers))
 
     def initial_state(self, batch: int) -> State:
         """Zeros: the state before the first token."""
-        return [
-            (self.embedding.new_zeros(1, batch, layer.outputs), self.embedding.new_zeros(1, batch, layer.outputs))  # type: ignore[arg-type]
-            for layer in self.layers
-        ]
+        sizes = [(1, batch, layer.outputs) for layer in self._lstms()]
+        return [(self.embedding.new_zeros(size), self.embedding.new_zeros(size)) for size in sizes]
 
     def forward(self, ids: Tensor, state: State, rng: Rng = None) -> tuple[Tensor, State]:
         """`ids` (batch, time) → raw output of the last layer (batch, time, features) and the new state.
@@ -82,7 +88,7 @@ class AwdLstm(nn.Module):
             x = x * word_mask(self.embedding, ids, self.drops.embedding, rng)
         x = locked_dropout(x, self.drops.input, rng)
         new_state: State = []
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self._lstms()):
             if index:
                 x = locked_dropout(x, self.drops.hidden, rng)
             x, pair = layer(x, state[index], rng)

@@ -104,7 +104,9 @@ def load(folder: Path) -> Bundle:
     try:
         model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"))
     except (RuntimeError, safetensors.SafetensorError, OSError) as error:
-        raise UserError(f"{folder}: weights.safetensors does not fit model.json ({str(error).splitlines()[0]}).") from None
+        raise UserError(
+            f"{folder}: weights.safetensors does not fit model.json ({str(error).splitlines()[0]})."
+        ) from None
     model.eval()
     return Bundle(record["kind"], network, model, vocab, labels, record.get("max_tokens", 0), record["facts"])
 

@@ -6,21 +6,25 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from ulmfit_core.models.awd_lstm import AwdLstm, detach
 from ulmfit_core.models.dropout import Rng, dropout
 
 
 class Head(nn.Module):
-    """BatchNorm, dropout, linear, ReLU, BatchNorm, dropout, linear: pooled features → class scores."""
+    """BatchNorm, dropout, linear, ReLU, BatchNorm, dropout, linear: pooled features → class scores.
+
+    torch's own initialisation is skipped: it would draw from the process-wide generator.
+    """
 
     def __init__(self, features: int, hidden: int, classes: int, drops: tuple[float, float]):
         super().__init__()
         self.drops = drops
         self.norm1 = nn.BatchNorm1d(features)
-        self.linear1 = nn.Linear(features, hidden, bias=False)
+        self.linear1 = skip_init(nn.Linear, features, hidden, bias=False)
         self.norm2 = nn.BatchNorm1d(hidden)
-        self.linear2 = nn.Linear(hidden, classes, bias=False)
+        self.linear2 = skip_init(nn.Linear, hidden, classes, bias=False)
 
     def reset(self, rng: torch.Generator) -> None:
         for linear in (self.linear1, self.linear2):

@@ -107,6 +107,7 @@ def _watch(child: subprocess.Popen[bytes], settings: VocabSettings, run: Run) ->
             continue
         if line is None:
             child.wait()
+            run.poll()  # a Ctrl-C in the terminal ends the child, too
             return
         if found := SHRUNK.search(line):
             first = first or int(found[1])

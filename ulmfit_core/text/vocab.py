@@ -68,7 +68,8 @@ class Vocabulary:
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Token ids of each text, the first of them `bos`; arrays of `dtype`, shape (tokens,). Nothing is cut."""
-        encoded = self._processor.encode([prepare(text, self._rule) for text in texts], num_threads=_threads(len(texts)))
+        prepared = [prepare(text, self._rule) for text in texts]
+        encoded = self._processor.encode(prepared, num_threads=_threads(len(texts)))
         return [np.array([BOS, *ids], self.dtype) for ids in encoded]
 
     def tokens(self, text: str) -> list[str]:

@@ -30,11 +30,22 @@ class StepResult:
 class Stage(Protocol):
     """`state` is whatever one step leaves to the next (the LM's hidden state, None for a classifier)."""
 
-    name: str
-    settings: StageSettings
-    model: nn.Module
-    best_metric: str
-    higher_is_better: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def settings(self) -> StageSettings: ...
+
+    @property
+    def model(self) -> nn.Module: ...
+
+    @property
+    def best_metric(self) -> str:
+        """The metric by which the best epoch is kept."""
+        ...
+
+    @property
+    def higher_is_better(self) -> bool: ...
 
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
         """Layer groups from the bottom up."""
@@ -48,7 +59,9 @@ class Stage(Protocol):
         """The state before the first step of an epoch."""
         ...
 
-    def backward(self, epoch: int, index: int, state: Any, rng: torch.Generator, poll: Callable[[], object]) -> StepResult:
+    def backward(
+        self, epoch: int, index: int, state: Any, rng: torch.Generator, poll: Callable[[], object]
+    ) -> StepResult:
         """Gradients of one step, added to the parameters' grad; calls `poll` between passes."""
         ...
 

@@ -1,0 +1,291 @@
+"""The screen to try the models: a text is classified as it is typed, and the language model continues a text.
+
+Models are loaded and asked in a thread of their own; the window never waits for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio import theme
+from studio.screens.screen import Screen
+from studio.session import Session
+from studio.widgets.bars import Bars
+from studio.widgets.card import card, line
+from studio.widgets.table import Table
+from studio.worker import Background
+from ulmfit_core.project import Project
+
+if TYPE_CHECKING:  # these import torch, which takes seconds: only the thread does that
+    from ulmfit_core.inference.generate import Generator
+    from ulmfit_core.inference.predictor import Prediction, Predictor
+
+TYPING_MILLISECONDS = 150
+MOST_BARS = 12
+TRIES = ["Answer", "Given with", "Text"]
+NO_CLASSIFIER = "There is no classifier yet. Train one under “Classify”, then its answers appear here as you type."
+WAITING = "The answer appears here as you type."
+NOT_WRITTEN = "What the model writes appears here."
+NO_WRITER = "There is no language model yet. Train one under “Fine-tune”, then it can continue a text."
+
+
+class TryItScreen(Screen):
+    """Classify a text as it is typed; continue a text."""
+
+    title = "Try it"
+    explanation = "Type or paste a text: the answer follows as you type. Below, the language model writes on."
+
+    def __init__(self, session: Session):
+        super().__init__(session)
+        self.classifier = ClassifierPart()
+        self.writer = WriterPart()
+        self.body.addWidget(self.classifier, 3)
+        self.body.addWidget(self.writer, 1)
+        self.classifier.troubled.connect(self._complain)
+        self.writer.troubled.connect(self._complain)
+
+    def refresh(self) -> None:
+        if self.session.project:
+            self.classifier.use(self.session.project)
+            self.writer.use(self.session.project)
+
+    @Slot(str)
+    def _complain(self, sentence: str) -> None:
+        self.show_message(sentence, "error")
+
+
+class Lent:
+    """A model loaded when it is first asked for, in the thread that asks, and again when its bundle changed."""
+
+    def __init__(self, load: Callable[[Path], Any]):
+        self._load = load
+        self._version: object = None
+        self._model: Any = None
+
+    def get(self, folder: Path) -> Any:
+        version = version_of(folder)
+        if version != self._version:
+            self._model = self._load(folder)
+            self._version = version
+        return self._model
+
+
+class ClassifierPart(QWidget):
+    """The text, its answer, and a list of earlier tries."""
+
+    troubled = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder: Path | None = None
+        self._version: object = None
+        self._answer: Prediction | None = None
+        self._tries: list[list[str]] = []
+        self._model = Lent(load_predictor)
+        self._background = Background(self)
+        self._background.answered.connect(self._show_answer)
+        self._background.refused.connect(self._refuse)
+        self._make_parts()
+        self._lay_out()
+
+    def use(self, project: Project) -> None:
+        """Answer with the project's classifier as it is now; a new one answers the text that stands there."""
+        self._folder = project.bundle_folder("classify")
+        version = version_of(self._folder)
+        self.text.setEnabled(version is not None)
+        self.text.setPlaceholderText("Type or paste a text here." if version else "")
+        if version != self._version:
+            self._version = version
+            self._clear_answer()
+            self._ask()
+
+    @Slot()
+    def _ask(self) -> None:
+        text, folder, model = self.text.toPlainText(), self._folder, self._model
+        if folder is None or self._version is None or not text.strip():
+            self._background.forget()
+            self._clear_answer()
+            return
+        if self._answer is None:
+            self.hint.setText("The classifier reads …")
+        self._background.ask(lambda: model.get(folder).predict([text])[0])
+
+    @Slot(object)
+    def _show_answer(self, answer: Prediction) -> None:
+        self._answer = answer
+        self.label.setText(answer.label)
+        self.label.show()
+        self.bars.set_values(shown(answer.probabilities), answer.label)
+        self.hint.setText(f"The classifier gives “{answer.label}” {answer.probabilities[answer.label]:.1%}.")
+        self.keep.setEnabled(True)
+
+    @Slot(str)
+    def _refuse(self, sentence: str) -> None:
+        self._clear_answer()
+        self.troubled.emit(sentence)
+
+    def _clear_answer(self) -> None:
+        self._answer = None
+        self.label.hide()
+        self.bars.set_values({})
+        self.hint.setText(WAITING if self._version else NO_CLASSIFIER)
+        self.keep.setEnabled(False)
+
+    @Slot()
+    def _keep(self) -> None:
+        answer = self._answer
+        if answer is None:
+            return
+        sure = f"{answer.probabilities[answer.label]:.1%}"
+        self._tries.insert(0, [answer.label, sure, " ".join(answer.text.split())])
+        self.tries.set_rows(TRIES, self._tries)
+
+    def _make_parts(self) -> None:
+        self.text = QPlainTextEdit()
+        self.text.setAccessibleName("Text to classify")
+        self.text.setTabChangesFocus(True)
+        self._typing = QTimer(self, singleShot=True, interval=TYPING_MILLISECONDS)
+        self._typing.timeout.connect(self._ask)
+        self.text.textChanged.connect(self._typing.start)
+        self.label, self.hint = line("", "figure"), line(NO_CLASSIFIER, "muted")
+        self.bars = Bars("Probability of each label")
+        self.bars.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.keep = QPushButton("&Keep this try")
+        self.keep.setToolTip("Add text and answer to the list below (Ctrl+Return).")
+        self.keep.setEnabled(False)
+        self.keep.clicked.connect(self._keep)
+        QShortcut(QKeySequence("Ctrl+Return"), self, self._keep)
+        self.tries = Table("Earlier tries")
+        self.tries.nothing = "Texts that you keep are listed here with their answers."
+        self.tries.set_rows(TRIES, [])
+
+    def _lay_out(self) -> None:
+        left = QVBoxLayout()
+        left.setSpacing(theme.MEDIUM)
+        yours = card("Your text", "", self.text, self.keep)
+        yours.layout().setAlignment(self.keep, Qt.AlignmentFlag.AlignRight)  # type: ignore[union-attr]
+        left.addWidget(yours, 1)
+        left.addWidget(card("Earlier tries", "", self.tries), 1)
+        answer = card("Answer", "", self.label, self.hint, self.bars)
+        across = QHBoxLayout(self)
+        across.setContentsMargins(0, 0, 0, 0)
+        across.setSpacing(theme.MEDIUM)
+        across.addLayout(left, 3)
+        across.addWidget(answer, 2)
+
+
+class WriterPart(QWidget):
+    """A beginning of a text, and how the language model goes on."""
+
+    troubled = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder: Path | None = None
+        self._seed = 0
+        self._model = Lent(load_generator)
+        self._background = Background(self)
+        self._background.answered.connect(self._show_text)
+        self._background.refused.connect(self._refuse)
+        self._make_parts()
+        self._lay_out()
+
+    def use(self, project: Project) -> None:
+        """Write with the fine-tuned model, or the pretrained one where there is no other."""
+        folders = [project.bundle_folder(step) for step in ("finetune", "pretrain")]
+        self._folder = next((folder for folder in folders if version_of(folder)), None)
+        self.write.setEnabled(self._folder is not None and not self._background.busy)
+        self.written.setPlaceholderText(NOT_WRITTEN if self._folder else NO_WRITER)
+
+    @Slot()
+    def _write(self) -> None:
+        """Each press draws anew; the same presses after a new start write the same texts."""
+        folder, model, seed = self._folder, self._model, self._seed
+        if folder is None or self._background.busy:
+            return
+        prompt, words, heat = self.prompt.text(), self.words.value(), self.temperature.value()
+        self._seed += 1
+        self.write.setEnabled(False)
+        self.written.setPlainText("The language model writes …")
+        self._background.ask(lambda: model.get(folder).generate(prompt, words, heat, seed))
+
+    @Slot(object)
+    def _show_text(self, text: str) -> None:
+        self.written.setPlainText(text)
+        self.write.setEnabled(True)
+
+    @Slot(str)
+    def _refuse(self, sentence: str) -> None:
+        self.written.clear()
+        self.write.setEnabled(True)
+        self.troubled.emit(sentence)
+
+    def _make_parts(self) -> None:
+        self.prompt = QLineEdit()
+        self.prompt.setPlaceholderText("The beginning of a text; empty lets the model begin")
+        self.prompt.setAccessibleName("Beginning of the text")
+        self.prompt.returnPressed.connect(self._write)
+        self.words = QSpinBox(minimum=1, maximum=300, value=30, suffix=" words")
+        self.words.setAccessibleName("How many words to write")
+        self.temperature = QDoubleSpinBox(minimum=0, maximum=2, singleStep=0.1, value=0.8, prefix="temperature ")
+        self.temperature.setAccessibleName("Temperature")
+        self.temperature.setToolTip("Low: the likeliest words. High: bolder and odder ones.")
+        self.write = QPushButton("&Write on")
+        self.write.setToolTip("Let the language model continue the text; press again for another continuation.")
+        self.write.clicked.connect(self._write)
+        self.written = QPlainTextEdit(readOnly=True)
+        self.written.setTabChangesFocus(True)
+        self.written.setAccessibleName("What the language model wrote")
+
+    def _lay_out(self) -> None:
+        controls = QWidget()
+        across = QHBoxLayout(controls)
+        across.setContentsMargins(0, 0, 0, 0)
+        across.addWidget(self.prompt, 1)
+        for part in (self.words, self.temperature, self.write):
+            across.addWidget(part)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(card("Continue a text", "", controls, self.written))
+
+
+def load_predictor(folder: Path) -> Predictor:
+    from ulmfit_core.inference.predictor import Predictor
+
+    return Predictor.load(folder)
+
+
+def load_generator(folder: Path) -> Generator:
+    from ulmfit_core.inference.generate import Generator
+
+    return Generator.load(folder)
+
+
+def version_of(folder: Path) -> object:
+    """Changes when the bundle is replaced; None where there is none."""
+    path = folder / "model.json"
+    return (folder, path.stat().st_mtime_ns) if path.exists() else None
+
+
+def shown(probabilities: dict[str, float]) -> dict[str, float]:
+    """In the labels' own order, which does not jump while one types; the likeliest where they are too many."""
+    if len(probabilities) <= MOST_BARS:
+        return probabilities
+    likeliest = sorted(probabilities.items(), key=lambda pair: -pair[1])
+    return dict(likeliest[:MOST_BARS])

@@ -1,0 +1,69 @@
+"""Which label was taken for which: rows are the truth, columns the answers, the shade is the share of the row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QBrush, QColor
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+from studio import theme
+
+CELL = 46
+
+
+class Confusion(QTableWidget):
+    """A table of counts. One hue by lightness, so that it reads without telling red from green."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: list[list[int]] = []
+        self._labels: list[str] = []
+        self.setAccessibleName("Confusion matrix: rows are true labels, columns are answers")
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setTabKeyNavigation(False)
+        for header in (self.horizontalHeader(), self.verticalHeader()):
+            header.setMinimumSectionSize(CELL)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.verticalHeader().setDefaultSectionSize(CELL - 10)
+        theme.changed.connect(self._fill)
+
+    def set_counts(self, labels: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
+        self._labels, self._counts = list(labels), [list(row) for row in counts]
+        self.setRowCount(len(labels))
+        self.setColumnCount(len(labels))
+        self.setHorizontalHeaderLabels(self._labels)
+        self.setVerticalHeaderLabels(self._labels)
+        self._fill()
+
+    @Slot()
+    def _fill(self) -> None:
+        for row, counts in enumerate(self._counts):
+            for column, count in enumerate(counts):
+                self.setItem(row, column, self._cell(row, column, count, sum(counts)))
+
+    def _cell(self, row: int, column: int, count: int, total: int) -> QTableWidgetItem:
+        part = count / total if total else 0.0
+        shade, ink = shade_and_ink(part)
+        item = QTableWidgetItem(str(count))
+        item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
+        item.setBackground(QBrush(shade))
+        item.setForeground(QBrush(ink))
+        truth, answer = self._labels[row], self._labels[column]
+        item.setToolTip(f"{count} of {total} texts labelled “{truth}” were called “{answer}” ({part:.1%}).")
+        return item
+
+
+def shade_and_ink(part: float) -> tuple[QColor, QColor]:
+    """The colour of a cell, and whichever colour of text is easier to read on it."""
+    colours = theme.colours()
+    shade = mixed(QColor(colours.surface), QColor(colours.accent), part)
+    inks = QColor(colours.text), QColor(colours.on_accent)
+    return shade, max(inks, key=lambda ink: abs(ink.lightnessF() - shade.lightnessF()))
+
+
+def mixed(low: QColor, high: QColor, part: float) -> QColor:
+    channels = zip(low.getRgb()[:3], high.getRgb()[:3])  # type: ignore[index]
+    return QColor(*(round(a + (b - a) * part) for a, b in channels))

@@ -1,0 +1,52 @@
+"""Events survive the way to the log and back; a torn tail does no harm."""
+
+import dataclasses
+
+import pytest
+
+from ulmfit_core import events
+
+EXAMPLES = [
+    events.Started("vocab", "Build the vocabulary"),
+    events.Plan(["head"], 10, 100, [5, 10], [{"title": "all"}], [0, 9], [[0.1, 0.2]], 1000, "cpu", 2),
+    events.PhaseBegan(0, "all", ["head"], 0),
+    events.EpochEnded(0, 0, 5, {"accuracy": 0.5}, True),
+    events.SampleText(0, "", "Es war einmal ein König."),
+    events.CheckpointSaved(3, 0.1),
+    events.Artefact("dataset", "/somewhere"),
+    events.Message("warning", "Careful."),
+    events.Progress("Reading", 1.0, 2.0),
+    events.Ended("done", report={"rows": 3}),
+]
+
+
+def test_there_is_an_example_of_every_kind():
+    assert {type(event) for event in EXAMPLES} == set(events.KINDS.values())
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: type(event).__name__)
+def test_an_event_survives_its_line(event):
+    line = events.to_line(event)
+    assert line.endswith(b"\n") and line.count(b"\n") == 1
+    assert events.from_line(line) == event
+
+
+def test_events_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        EXAMPLES[0].job = "other"
+
+
+def test_a_torn_last_line_is_left_out(tmp_path):
+    whole = events.to_line(EXAMPLES[0])
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(whole + events.to_line(EXAMPLES[-1])[:-7])
+    assert events.read_events(path) == [EXAMPLES[0]]
+
+
+def test_a_missing_log_has_no_events(tmp_path):
+    assert events.read_events(tmp_path / "none") == []
+
+
+def test_an_unknown_event_is_refused():
+    with pytest.raises(ValueError, match="unknown event"):
+        events.from_line(b'{"event": "Nonsense"}')

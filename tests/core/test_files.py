@@ -1,0 +1,75 @@
+"""Artefacts are whole or absent; logs only grow."""
+
+import json
+import os
+
+import pytest
+
+from ulmfit_core import files
+
+
+def test_a_written_file_replaces_the_old_one_and_leaves_nothing_beside(tmp_path):
+    path = tmp_path / "deep" / "facts.json"
+    files.write_json(path, {"a": 1})
+    files.write_json(path, {"a": "ü"})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"a": "ü"}
+    assert os.listdir(path.parent) == ["facts.json"]
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "facts.txt"
+    files.write_text(path, "old")
+    monkeypatch.setattr(os, "replace", lambda *paths: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        files.write_text(path, "new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["facts.txt"]
+
+
+def test_a_folder_appears_whole(tmp_path):
+    target = tmp_path / "dataset"
+    with files.replacing_folder(target) as fresh:
+        (fresh / "rows").write_text("1")
+        assert not target.exists()
+    assert (target / "rows").read_text() == "1"
+
+
+def test_a_failure_inside_keeps_the_old_folder(tmp_path):
+    target = tmp_path / "dataset"
+    with files.replacing_folder(target) as fresh:
+        (fresh / "rows").write_text("old")
+    with pytest.raises(RuntimeError), files.replacing_folder(target) as fresh:
+        (fresh / "rows").write_text("new")
+        raise RuntimeError
+    assert (target / "rows").read_text() == "old"
+    assert os.listdir(tmp_path) == ["dataset"]
+
+
+def test_a_failure_while_swapping_brings_the_old_folder_back(tmp_path, monkeypatch):
+    target = tmp_path / "dataset"
+    with files.replacing_folder(target) as fresh:
+        (fresh / "rows").write_text("old")
+    rename = type(target).rename
+
+    def failing(self, to):
+        if self.name.startswith(".dataset.") and "old" not in self.name:
+            raise OSError("no")
+        return rename(self, to)
+
+    monkeypatch.setattr(type(target), "rename", failing)
+    with pytest.raises(OSError, match="no"), files.replacing_folder(target) as fresh:
+        (fresh / "rows").write_text("new")
+    assert (target / "rows").read_text() == "old"
+
+
+def test_a_log_grows_and_can_be_cut_back(tmp_path):
+    log = files.AppendLog(tmp_path / "log")
+    log.write(b"one")
+    offset = log.offset
+    log.write(b"two")
+    log.truncate(offset)
+    log.write(b"three")
+    log.sync()
+    log.close()
+    assert (tmp_path / "log").read_bytes() == b"onethree"
+    assert files.AppendLog(tmp_path / "log").offset == 8

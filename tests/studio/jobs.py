@@ -1,0 +1,15 @@
+"""A job for tests that must find one at work: it goes on until it is told to stop or to finish."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ulmfit_core.project import Project
+from ulmfit_core.run import Run
+
+
+def wait(project: Project, run: Run) -> dict[str, Any]:
+    while run.poll():
+        time.sleep(0.005)
+    return {}

@@ -1,0 +1,190 @@
+"""The window: the way through the steps, what it says about each, resuming, closing with care."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QPushButton
+
+from studio import steps
+from studio.main_window import MainWindow
+from studio.rail import MARK
+from studio.screens import SCREENS
+from studio.session import Session
+from ulmfit_core import events, files
+
+
+def opened(window: MainWindow, recipe, tmp_path) -> Session:
+    window.session.create(tmp_path / "project", recipe)
+    return window.session
+
+
+def marks(window: MainWindow) -> dict[str, str]:
+    items = [window.rail.item(number) for number in range(window.rail.count())]
+    return {item.text(): item.data(MARK) for item in items}
+
+
+def interrupt(session: Session, job: str) -> None:
+    """A run as a power cut leaves it: events without a last word, and a checkpoint."""
+    folder = session.project.new_run_folder(job)
+    saved = events.CheckpointSaved(step=1234, seconds=0.1)
+    files.write_bytes(folder / "events.jsonl", events.to_line(saved))
+    files.write_json(folder / "checkpoint" / "state.json", {})
+
+
+def press_in_dialog(text: str) -> None:
+    """When a message box is up, press the button with this text."""
+
+    def press() -> None:
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox):
+            QTimer.singleShot(20, press)
+            return
+        next(button for button in box.buttons() if text in button.text().replace("&", "")).click()
+
+    QTimer.singleShot(20, press)
+
+
+def test_without_a_project_it_welcomes(window: MainWindow) -> None:
+    assert window.current == "welcome"
+    assert not window.rail_panel.isVisible() and not window.bottom.isVisible()
+    window.go("vocab")
+    assert window.current == "welcome"
+
+
+def test_a_new_project_begins_with_its_data(window: MainWindow, recipe, tmp_path) -> None:
+    opened(window, recipe, tmp_path)
+    assert window.current == "dataset"
+    assert window.windowTitle().startswith("Verses")
+    assert marks(window) == {
+        "Data": "ready", "Vocabulary": "empty", "Pretrain": "skipped", "Fine-tune": "empty",
+        "Classify": "empty", "Evaluate": "empty", "Try it": "empty", "Runs": "none",
+    }  # fmt: skip
+
+
+def test_each_row_tells_a_screen_reader_its_state(window: MainWindow, recipe, tmp_path) -> None:
+    opened(window, recipe, tmp_path)
+    item = window.rail.item(1)
+    assert item.data(Qt.ItemDataRole.AccessibleTextRole) == "Vocabulary, Waiting, Waits for “Data”."
+    assert "Waits for “Data”." in item.toolTip()
+
+
+def test_next_and_back_lead_past_what_is_left_out(window: MainWindow, recipe, tmp_path, qtbot) -> None:
+    opened(window, recipe, tmp_path)
+    seen = []
+    while window.next.isEnabled():
+        seen.append(window.current)
+        qtbot.mouseClick(window.next, Qt.MouseButton.LeftButton)
+    assert [*seen, window.current] == ["dataset", "vocab", "finetune", "classify", "evaluate", "try_it", "runs"]
+    qtbot.mouseClick(window.back, Qt.MouseButton.LeftButton)
+    assert window.current == "try_it"
+
+
+def test_all_screens_open_by_key(window: MainWindow, recipe, tmp_path, qtbot) -> None:
+    opened(window, recipe, tmp_path)
+    window.activateWindow()
+    for number, name in enumerate(SCREENS, 1):
+        qtbot.keyClick(window, Qt.Key(Qt.Key.Key_0 + number), Qt.KeyboardModifier.ControlModifier)
+        assert window.current == name
+        assert window.screens[name].isVisible()
+
+
+def test_the_rail_follows_and_leads(window: MainWindow, recipe, tmp_path, qtbot) -> None:
+    opened(window, recipe, tmp_path)
+    window.rail.setFocus()
+    qtbot.keyClick(window.rail, Qt.Key.Key_Down)
+    assert window.current == "vocab"
+    window.go("runs")
+    assert window.rail.currentRow() == 7
+
+
+def test_a_waiting_step_says_for_what_and_leads_there(window: MainWindow, recipe, tmp_path, qtbot) -> None:
+    opened(window, recipe, tmp_path)
+    window.go("classify")
+    assert window.hint.text == "This step cannot start yet. Waits for “Vocabulary”."
+    qtbot.mouseClick(window.hint.action, Qt.MouseButton.LeftButton)
+    assert window.current == "vocab"
+    window.go("pretrain")
+    assert window.hint.text.startswith("This step is left out. No general text was given")
+
+
+def test_a_job_marks_its_row_and_its_end_is_told_elsewhere(
+    window: MainWindow, recipe, tmp_path, qtbot, endless_import
+) -> None:
+    session = opened(window, recipe, tmp_path)
+    window.go("runs")
+    with qtbot.waitSignal(session.run_ended):
+        session.start("import")
+        session.finish()
+        assert marks(window)["Data"] == "running"
+        assert window.status.text() == "Running: Import the data"
+    assert marks(window)["Data"] == "done" and marks(window)["Vocabulary"] == "ready"
+    assert window.alert.text == "“Import the data” is done."
+    session.change("data.seed", 5)
+    assert marks(window)["Data"] == "stale"
+
+
+def test_a_refusal_is_shown(window: MainWindow, recipe, tmp_path) -> None:
+    opened(window, recipe, tmp_path).change("vocab.size", 1)
+    assert "vocab.size" in window.alert.text
+
+
+def test_an_interrupted_run_is_offered_again(window: MainWindow, recipe, tmp_path, qtbot) -> None:
+    session = opened(window, recipe, tmp_path)
+    interrupt(session, "finetune")
+    session.close_project()
+    session.open(tmp_path / "project")
+    assert window.hint.text == "“Fine-tune” was interrupted at step 1,234. It can go on from there."
+    with qtbot.waitSignal(session.run_ended, timeout=60_000):
+        qtbot.mouseClick(window.hint.action, Qt.MouseButton.LeftButton)
+        assert session.job == "finetune" and window.current == "finetune"
+
+
+def test_a_declined_offer_is_not_repeated(window: MainWindow, recipe, tmp_path, qtbot) -> None:
+    session = opened(window, recipe, tmp_path)
+    interrupt(session, "finetune")
+    session.project_changed.emit()
+    assert "interrupted" in window.hint.text
+    dismiss = window.hint.findChildren(QPushButton)[-1]
+    qtbot.mouseClick(dismiss, Qt.MouseButton.LeftButton)
+    session.project_changed.emit()
+    assert "interrupted" not in window.hint.text
+
+
+def test_closing_while_working_asks_and_stops(window: MainWindow, recipe, tmp_path, qtbot, endless_import) -> None:
+    session = opened(window, recipe, tmp_path)
+    session.start("import")
+    press_in_dialog("Keep it running")
+    assert not window.close() and window.isVisible()
+    press_in_dialog("Stop at a checkpoint")
+    window.close()
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=30_000)
+    assert session.job is None
+
+
+def test_another_project_shows_nothing_of_the_first(window: MainWindow, recipe, tmp_path) -> None:
+    session = opened(window, recipe, tmp_path)
+    first = window.screens["dataset"]
+    session.create(tmp_path / "second", recipe.model_copy(update={"name": "Second"}))
+    assert window.screens["dataset"] is not first
+    assert window.project_name.text() == "Second"
+    window.close_project()
+    assert window.current == "welcome" and list(window.screens) == ["welcome"]
+
+
+def test_every_control_has_a_name(window: MainWindow, recipe, tmp_path) -> None:
+    opened(window, recipe, tmp_path)
+    for name in ("dataset", "vocab", "runs"):
+        window.go(name)
+    own = [window.screens[name] for name in ("welcome", "dataset", "vocab", "runs")]
+    fields = [field for screen in own for field in screen.findChildren(QLineEdit) if not _inside_spin_box(field)]
+    assert fields and all(field.accessibleName() or field.toolTip() for field in fields)
+
+
+def _inside_spin_box(field: QLineEdit) -> bool:
+    return field.objectName() == "qt_spinbox_lineedit"
+
+
+def test_the_table_of_screens_resolves() -> None:
+    for row in SCREENS.values():
+        assert row.resolve().title
+    assert steps.screen_of("classify") == "classify" and steps.title_of("finetune") == "Fine-tune"

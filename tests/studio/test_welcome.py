@@ -1,0 +1,64 @@
+"""Welcome: the sample, a new project by keyboard alone, recent projects."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+
+from studio.main_window import MainWindow
+from studio.screens.welcome import WelcomeScreen
+
+
+@pytest.fixture
+def welcome(window: MainWindow) -> WelcomeScreen:
+    screen = window.screens["welcome"]
+    assert isinstance(screen, WelcomeScreen)
+    return screen
+
+
+def test_the_sample_is_one_press_away(window, welcome: WelcomeScreen, qtbot) -> None:
+    qtbot.mouseClick(welcome.start.sample, Qt.MouseButton.LeftButton)
+    assert window.windowTitle().startswith("Happy and sad verses")
+    assert window.current == "dataset"
+
+
+def test_a_new_project_by_keyboard(window, welcome: WelcomeScreen, qtbot, tmp_path) -> None:
+    qtbot.mouseClick(welcome.start.new, Qt.MouseButton.LeftButton)
+    form = welcome.form
+    form.name.clear()
+    qtbot.keyClicks(form.name, "Film reviews")
+    form.place.clear()
+    assert not form.make.isEnabled()
+    qtbot.keyClicks(form.place, str(tmp_path))
+    assert form.outcome.text() == f"It will be made in {tmp_path / 'Film reviews'}"
+    form.presets.buttons()[0].click()
+    qtbot.keyClick(form.place, Qt.Key.Key_Return)
+    recipe = window.session.project.recipe
+    assert (recipe.name, recipe.preset, recipe.model.embedding) == ("Film reviews", "quick", 96)
+    assert window.current == "dataset"
+    window.new_project()
+    window.close_project()
+
+
+def test_a_place_that_is_taken_is_refused(welcome: WelcomeScreen, qtbot, tmp_path) -> None:
+    (tmp_path / "Taken").mkdir()
+    (tmp_path / "Taken" / "file").touch()
+    welcome.show_new_project()
+    welcome.form.name.setText("Taken")
+    welcome.form.place.setText(str(tmp_path))
+    qtbot.mouseClick(welcome.form.make, Qt.MouseButton.LeftButton)
+    assert "exists already and is not empty" in welcome.notice.text
+
+
+def test_a_name_may_hold_any_sign(welcome: WelcomeScreen, tmp_path) -> None:
+    welcome.form.name.setText("a/b: c?")
+    welcome.form.place.setText(str(tmp_path))
+    assert welcome.form.folder() == tmp_path / "a-b- c-"
+
+
+def test_recent_projects_are_listed_and_opened(window, welcome: WelcomeScreen, recipe, tmp_path) -> None:
+    window.session.create(tmp_path / "one", recipe)
+    window.close_project()
+    assert welcome.start.recent.count() == 1 and welcome.start.recent.isVisible()
+    welcome.start.recent.itemActivated.emit(welcome.start.recent.item(0))
+    assert window.session.project.folder == tmp_path / "one"

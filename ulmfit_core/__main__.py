@@ -1,0 +1,359 @@
+"""The `ulmfit` command line: everything the window does, without one.
+
+Exit status: 0 done, 1 failed with a one-line reason, 2 bad usage, 130 stopped. With `--json` standard output
+holds exactly one JSON value; everything else goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ulmfit_core import config, sample, terminal
+from ulmfit_core.config import Recipe
+from ulmfit_core.errors import UserError
+from ulmfit_core.events import Ended
+from ulmfit_core.project import TITLES, Project
+
+app = typer.Typer(
+    name="ulmfit",
+    help="Train ULMFiT text classifiers. The window does the same: ulmfit-studio.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+TRAINING = ("pretrain", "finetune", "classify")
+STEPS = ("vocab", *TRAINING, "all")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The project's folder.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value to standard output.")]
+
+
+def main() -> None:
+    """Entry point of `ulmfit`."""
+    try:
+        app(prog_name="ulmfit")
+    except UserError as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        sys.exit(1)
+
+
+# A new project
+
+
+@app.command()
+def new(
+    folder: Folder,
+    data: Annotated[Path, typer.Option(help="File or folder with the texts.")],
+    text: Annotated[list[str] | None, typer.Option(help="Text column, by name or number; may be repeated.")] = None,
+    label: Annotated[str, typer.Option(help="Label column, by name or number; none where no row is labelled.")] = "",
+    test: Annotated[Path | None, typer.Option(help="A separate file of test rows.")] = None,
+    unlabelled: Annotated[Path | None, typer.Option(help="Texts without labels for the language model.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="General text for pretraining.")] = None,
+    base: Annotated[str, typer.Option(help="Pretrained model: starter, none, or the folder of a bundle.")] = "none",
+    preset: Annotated[str, typer.Option(help=f"Settings to begin with: {', '.join(config.PRESETS)}.")] = "balanced",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, for example classify.epochs=2.")
+    ] = None,
+) -> None:
+    """Create a project in DIR and import its data."""
+    recipe = _recipe(preset, settings or [])
+    recipe.base = base if base in ("none", "starter") else str(Path(base).expanduser().absolute())
+    for role, path in {"data": data, "test": test, "unlabelled": unlabelled, "corpus": corpus}.items():
+        if path is not None:
+            config.set_value(recipe, f"data.{role}", str(path.expanduser().absolute()))
+    recipe.data.text = list(text) if text else recipe.data.text
+    recipe.data.label = label or recipe.data.label
+    _check_base(recipe.base)
+    existed = folder.exists()
+    project = Project.create(folder, recipe)
+    created = False
+    try:
+        ended = _finished(terminal.work(project, "import"))
+        created = True
+    finally:
+        if not created:
+            _take_back(project.folder, existed)
+    _say(f"Created {project.folder}: {_rows_line(ended.report)}.")
+    _say(f"Go on with: ulmfit run {folder}")
+
+
+def _recipe(preset: str, settings: list[str]) -> Recipe:
+    """The preset with single settings changed. Unknown names and values out of range are bad usage."""
+    try:
+        recipe = config.apply_preset(Recipe(), preset)
+        for setting in settings:
+            _set(recipe, setting)
+    except UserError as error:
+        raise typer.BadParameter(str(error)) from None
+    return recipe
+
+
+def _set(recipe: Recipe, setting: str) -> None:
+    key, equals, value = setting.partition("=")
+    if not equals:
+        raise UserError(f"--set needs KEY=VALUE, for example classify.epochs=2, not “{setting}”.")
+    try:
+        config.set_value(recipe, key, config.parse_value(value))
+    except UserError:
+        config.set_value(recipe, key, value)  # a column named 1 is text, though it reads as a number
+
+
+def _check_base(base: str) -> None:
+    if base in ("none", "starter") or (Path(base) / "model.json").exists():
+        return
+    raise UserError(f"There is no pretrained model in {base}. Give the folder of a bundle, “starter” or “none”.")
+
+
+def _take_back(folder: Path, existed: bool) -> None:
+    """Leave no half-made project behind."""
+    shutil.rmtree(folder)
+    if existed:
+        folder.mkdir()
+
+
+# Running
+
+
+@app.command()
+def run(
+    folder: Folder,
+    step: Annotated[str, typer.Argument(metavar=f"[{'|'.join(STEPS)}]", help="The step to run.")] = "all",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint of an unfinished run.")] = False,
+) -> None:
+    """Train: one step, or all that is not done yet. Ctrl-C stops with a checkpoint."""
+    if step not in STEPS:
+        raise typer.BadParameter(f"There is no step “{step}”. Choose one of: {', '.join(STEPS)}.")
+    project = Project.open(folder)
+    if step == "all":
+        _run_all(project, resume)
+    else:
+        _run_one(project, step, resume)
+
+
+def _run_all(project: Project, resume: bool) -> None:
+    for step in ("import", "vocab", *TRAINING):
+        state = project.state(step)
+        if state.mark in ("done", "skipped"):
+            _say(f"{TITLES[step]}: {state.reason or 'done already.'}")
+        else:
+            _work(project, step, resume)
+
+
+def _run_one(project: Project, step: str, resume: bool) -> None:
+    skipped = project.skip_reason(step)
+    if skipped:
+        raise UserError(f"{TITLES[step]} is not part of this project: {skipped[0].lower()}{skipped[1:]}")
+    for earlier in ("import", "vocab")[: 1 if step == "vocab" else 2]:
+        if project.state(earlier).mark != "done":
+            _work(project, earlier, False)
+    waiting = project.waits_for(step)
+    if waiting:
+        raise UserError(f"{TITLES[step]} cannot start yet. {waiting} Run: ulmfit run {project.folder} all")
+    _work(project, step, resume)
+
+
+def _work(project: Project, step: str, resume: bool) -> Ended:
+    unfinished = project.resumable_run(step)
+    if unfinished and resume:
+        return _finished(terminal.work(project, step, resume=unfinished.folder), project)
+    if unfinished:
+        _say(f"{TITLES[step]} starts anew; with --resume it would go on from {unfinished.id}.")
+    return _finished(terminal.work(project, step), project)
+
+
+def _finished(ended: Ended, project: Project | None = None) -> Ended:
+    """The end of a run as an exit status: a failure's reason is raised, a stop is 130."""
+    if ended.status == "failed":
+        raise UserError(ended.reason)
+    if ended.status == "stopped":
+        _say(f"{ended.reason} Go on with: ulmfit run {project.folder} --resume" if project else ended.reason)
+        raise typer.Exit(130)
+    return ended
+
+
+@app.command(name="sample")
+def run_sample(
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Where the project lies or shall lie.")] = None,
+) -> None:
+    """Train the sample project, happy and sad verses, and tell its accuracy beside TF-IDF's."""
+    project = sample.open_or_make(folder)
+    _say(f"The sample project is in {project.folder}")
+    _run_all(project, resume=True)
+    report = _finished(terminal.work(project, "evaluate"), project).report
+    for line in _report_lines(report):
+        print(line)
+
+
+# Looking
+
+
+@app.command()
+def data(folder: Folder, as_json: Json = False) -> None:
+    """Rows by split, classes, rows left out, and the vocabulary."""
+    facts = _data_facts(Project.open(folder))
+    if as_json:
+        _print_json(facts)
+        return
+    print(f"{_rows_line(facts)}.")
+    for name, count in facts["classes"].items():
+        print(f"  {name}: {count:,}")
+    for row in facts["bad_rows"][:20]:
+        print(f"  left out: {row['file']} row {row['row']:,}: {row['reason']}")
+    if facts["vocabulary"]:
+        print(f"Vocabulary: {facts['vocabulary']['size']:,} pieces, rules {facts['vocabulary']['rules']}.")
+
+
+def _data_facts(project: Project) -> dict[str, Any]:
+    from ulmfit_core.data.dataset import Dataset
+    from ulmfit_core.jobs.import_data import summary
+    from ulmfit_core.text.vocab import Vocabulary
+
+    dataset = Dataset.open(project.dataset_folder)
+    facts = summary(dataset)
+    facts["bad_row_count"] = facts["bad_rows"]
+    facts["bad_rows"] = [row._asdict() for row in dataset.bad_rows]
+    facts["vocabulary"] = None
+    if (project.vocab_folder / "vocab.json").exists():
+        vocabulary = Vocabulary.load(project.vocab_folder)
+        facts["vocabulary"] = {"size": vocabulary.size, "hash": vocabulary.hash, "rules": vocabulary.rules}
+    return facts
+
+
+@app.command()
+def runs(folder: Folder, as_json: Json = False) -> None:
+    """All runs of the project, oldest first."""
+    table = [
+        {"id": run.id, "job": run.job, "created": run.created, "status": run.status, "reason": run.reason,
+         "resumable": run.resumable}
+        for run in Project.open(folder).runs()
+    ]  # fmt: skip
+    if as_json:
+        _print_json(table)
+        return
+    for row in table:
+        note = "  (can be resumed)" if row["resumable"] else ""
+        print(f"{row['id']}  {row['status']}{note}  {row['reason']}".rstrip())
+
+
+# Using the classifier
+
+
+@app.command()
+def evaluate(
+    folder: Folder,
+    data: Annotated[Path | None, typer.Option(help="Another labelled file with the project's columns.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the classifier on the test rows, beside TF-IDF and the commonest class."""
+    project = Project.open(folder)
+    report = _finished(terminal.work(project, "evaluate", data=data)).report
+    if as_json:
+        _print_json(report)
+        return
+    for line in _report_lines(report):
+        print(line)
+
+
+@app.command()
+def predict(
+    folder: Folder,
+    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to classify.")] = None,
+    data: Annotated[Path | None, typer.Option(help="A file whose rows to classify.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the answers: .jsonl or .csv.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Classify texts, or the rows of a file."""
+    if bool(texts) == bool(data):
+        raise typer.BadParameter("Give either texts or --data FILE.")
+    if out and not data:
+        raise typer.BadParameter("--out needs --data.")
+    project = Project.open(folder)
+    answers = _predict_file(project, data, out) if data else _predict_texts(project, texts or [])
+    if as_json:
+        _print_json(answers)
+    elif isinstance(answers, dict):
+        print(f"{answers['rows']:,} rows classified, written to {out}.")
+    else:
+        _print_answers(answers)
+
+
+def _predict_texts(project: Project, texts: list[str]) -> list[dict[str, Any]]:
+    from ulmfit_core.inference.predictor import Predictor
+
+    predictor = Predictor.load(project.bundle_folder("classify"))
+    return [_answer(prediction) for prediction in predictor.predict(texts)]
+
+
+def _answer(prediction: Any) -> dict[str, Any]:
+    return {"text": prediction.text, "label": prediction.label, "probabilities": prediction.probabilities}
+
+
+def _predict_file(project: Project, data: Path, out: Path | None) -> dict[str, Any] | list[dict[str, Any]]:
+    """The job's summary, or its list of answers where they are written nowhere."""
+    report = _finished(terminal.work(project, "predict", data=data, out=out)).report
+    return report if out else report["predictions"]
+
+
+def _print_answers(answers: list[dict[str, Any]]) -> None:
+    for answer in answers:
+        print(f"{answer['label']}\t{answer['probabilities'][answer['label']]:.3f}\t{' '.join(answer['text'].split())}")
+
+
+@app.command()
+def generate(
+    folder: Folder,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="How the text begins.")],
+    words: Annotated[int, typer.Option(min=1, max=10_000, help="How many words to add.")] = 30,
+    temperature: Annotated[float, typer.Option(min=0.0, max=10.0, help="0 is the likeliest text.")] = 0.8,
+    seed: Annotated[int, typer.Option(min=0, help="Number from which the choice follows.")] = 0,
+) -> None:
+    """Let the fine-tuned (or pretrained) language model go on from PROMPT."""
+    from ulmfit_core.inference.generate import Generator
+
+    project = Project.open(folder)
+    places = [project.bundle_folder(step) for step in ("finetune", "pretrain")]
+    place = next((place for place in places if place.exists()), places[0])
+    print(Generator.load(place).generate(prompt, words, temperature, seed))
+
+
+# Words for people
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def _rows_line(facts: dict[str, Any]) -> str:
+    bad = facts.get("bad_row_count", facts["bad_rows"])
+    splits = ", ".join(f"{count:,} {name}" for name, count in facts["splits"].items() if count)
+    left_out = f", {bad:,} left out" if bad else ""
+    return f"{facts['rows']:,} rows ({splits}{left_out}), {len(facts['classes'])} classes"
+
+
+def _report_lines(report: dict[str, Any]) -> list[str]:
+    tfidf = report["baseline_tfidf"]
+    lines = [
+        f"{report['rows']:,} rows ({report['split']})",
+        f"ULMFiT    accuracy {report['accuracy']:.4f}  macro F1 {report['macro_f1']:.4f}",
+        f"TF-IDF    accuracy {tfidf['accuracy']:.4f}  macro F1 {tfidf['macro_f1']:.4f}",
+        f"majority  accuracy {report['majority']:.4f}",
+    ]
+    for label, row in report["per_class"].items():
+        scores = f"precision {row['precision']:.3f}  recall {row['recall']:.3f}  F1 {row['f1']:.3f}"
+        lines.append(f"  {label}: {scores}  ({row['support']:,.0f} rows)")
+    return lines
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Shows a run in the terminal, on standard error, and lets Ctrl-C stop it with a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from ulmfit_core import events
+from ulmfit_core.project import Project
+from ulmfit_core.run import Control, launch, read_steps
+
+console = Console(stderr=True, highlight=False)
+METRICS = ("train_loss", "valid_loss", "perplexity", "accuracy", "macro_f1")
+COLOURS = {"warning": "yellow", "error": "red"}
+FOLLOW_SECONDS = 0.5
+
+
+def work(project: Project, job: str, **options: Any) -> events.Ended:
+    """Run a job to its end with progress in the terminal; Ctrl-C stops it. Returns its last word."""
+    control = Control()
+    with RunView(project, options.get("resume")) as view, stopping_on_signals(control):
+        return launch(project, job, control=control, sink=view.show, **options)
+
+
+@contextlib.contextmanager
+def stopping_on_signals(control: Control) -> Iterator[None]:
+    """The first Ctrl-C asks the run to stop, a second one is the usual interruption."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        console.print("Stopping after this step …")
+        signal.signal(number, signal.default_int_handler)
+        control.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class RunView:
+    """Lines for what happened and one bar for what is under way.
+
+    Steps are no events: a thread reads how many there are from the run's steps.f32, as the window does.
+    """
+
+    def __init__(self, project: Project, folder: Path | None):
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        note = TextColumn("{task.fields[note]}")
+        self._bar = Progress(*columns, note, console=console, transient=True, disable=not console.is_terminal)
+        self._project = project
+        self._folder = folder
+        self._task: TaskID | None = None
+        self._ended = threading.Event()
+        self._follower: threading.Thread | None = None
+
+    def __enter__(self) -> RunView:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        if self._follower:
+            self._follower.join()
+        self._bar.stop()
+
+    def show(self, event: events.Event) -> None:
+        match event:
+            case events.Started():
+                self._print(f"[bold]{escape(event.title)}[/]")
+            case events.Message():
+                self._print(f"[{COLOURS.get(event.level, 'default')}]{escape(event.text)}[/]")
+            case events.Progress():
+                self._move(event.label, event.done, event.total)
+            case events.Plan():
+                self._follow(event)
+            case events.PhaseBegan():
+                self._print(f"  {escape(event.title)}: {', '.join(event.groups)}")
+            case events.EpochEnded():
+                self._print(f"  epoch {event.epoch + 1}: {_metrics(event)}{'  best' if event.best else ''}")
+            case events.SampleText():
+                self._print(f"  [italic]{escape(event.text)}[/]")
+
+    def _print(self, line: str) -> None:
+        self._bar.console.print(line, soft_wrap=True)
+
+    def _move(self, label: str, done: float, total: float, note: str = "") -> None:
+        if self._task is None:
+            self._task = self._bar.add_task(label, total=total, note=note)
+        self._bar.update(self._task, description=label, completed=done, total=total, note=note)
+
+    def _follow(self, plan: events.Plan) -> None:
+        size = f"{plan.parameters:,} parameters, {plan.total_steps:,} steps"
+        self._print(f"  {size}, {plan.device}, {plan.threads} threads")
+        folder = self._folder or max((self._project.folder / "runs").iterdir())
+        self._follower = threading.Thread(target=self._read_steps, args=(folder / "steps.f32", plan.total_steps))
+        self._follower.start()
+
+    def _read_steps(self, path: Path, total: int) -> None:
+        while not self._ended.wait(FOLLOW_SECONDS):
+            steps = read_steps(path)
+            if len(steps.values):
+                self._move("Training", len(steps.values), total, f"loss {steps['loss'][-1]:.3f}")
+
+
+def _metrics(event: events.EpochEnded) -> str:
+    names = [name for name in METRICS if name in event.metrics]
+    return "  ".join(f"{name.replace('_', ' ')} {event.metrics[name]:.4g}" for name in names)
