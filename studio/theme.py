@@ -5,11 +5,15 @@ Text keeps a contrast of 4.5:1 (tests/studio/test_theme.py measures it).
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from string import Template
 
 from PySide6.QtCore import QObject, QSettings, Signal
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
+
+from resources import resource_path
 
 # Distances in pixels, used by all layouts.
 SMALL, MEDIUM, LARGE = 6, 12, 20
@@ -121,55 +125,6 @@ def palette(colours: Colours) -> QPalette:
 
 
 def stylesheet(colours: Colours) -> str:
-    """Cards, headings, buttons and a focus ring that can be seen. All else is Fusion's."""
-    c = colours
-    line = f"1px solid {c.border}"
-    ring = f"2px solid {c.accent}"
-    return f"""
-    QLabel[role="heading"] {{ font-size: 17pt; font-weight: 600; }}
-    QLabel[role="subheading"] {{ font-size: 11.5pt; font-weight: 600; }}
-    QLabel[role="muted"] {{ color: {c.muted}; }}
-    QLabel[role="hint"] {{ color: {c.muted}; font-size: 8.5pt; }}
-    QLabel[role="problem"] {{ color: {c.bad}; font-size: 8.5pt; }}
-    QLabel[role="figure"] {{ font-size: 24pt; font-weight: 600; }}
-    QFrame[card="true"], QFrame[notice] {{ border: {line}; border-radius: 8px; }}
-    QFrame[card="true"] {{ background: {c.surface}; }}
-    QFrame[notice="info"] {{ background: {c.accent_soft}; border-color: {c.accent}; }}
-    QFrame[notice="warning"] {{ background: {c.warning_soft}; border-color: {c.warning}; }}
-    QFrame[notice="error"] {{ background: {c.bad_soft}; border-color: {c.bad}; }}
-    QPushButton {{ background: {c.raised}; color: {c.text}; border: {line}; border-radius: 6px;
-        padding: 6px 14px; min-height: 18px; outline: none; }}
-    QPushButton:hover {{ border-color: {c.accent}; }}
-    QPushButton:pressed {{ background: {c.border}; }}
-    QPushButton:disabled {{ color: {c.muted}; background: {c.background}; }}
-    QPushButton[primary="true"] {{ background: {c.accent}; color: {c.on_accent}; font-weight: 600; }}
-    QPushButton[primary="true"] {{ border-color: {c.accent}; }}
-    QPushButton[primary="true"]:disabled {{ background: {c.raised}; color: {c.muted}; }}
-    QPushButton:focus {{ border: {ring}; padding: 5px 13px; }}
-    QPushButton[primary="true"]:focus {{ border: 2px solid {c.text}; }}
-    QLineEdit, QPlainTextEdit, QTextEdit {{ background: {c.surface}; border: {line}; border-radius: 6px;
-        padding: 4px 7px; }}
-    QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus {{ border: {ring}; padding: 3px 6px; }}
-    QLineEdit:disabled {{ color: {c.muted}; background: {c.background}; }}
-    QAbstractItemView {{ border: {line}; border-radius: 4px; padding: 1px; }}
-    QAbstractItemView:focus {{ border: {ring}; padding: 0; }}
-    QListView[rail="true"], QListView[rail="true"]:focus {{ background: transparent; border: none; }}
-    QHeaderView::section {{ background: {c.raised}; color: {c.text}; border: none; border-right: {line};
-        padding: 5px 8px; font-weight: 600; }}
-    QProgressBar {{ background: {c.raised}; color: {c.text}; border: {line}; border-radius: 6px;
-        text-align: center; min-height: 18px; }}
-    QProgressBar::chunk {{ background: {c.accent_soft}; border-radius: 5px; }}
-    QTabWidget::pane {{ border: {line}; border-radius: 4px; background: {c.surface}; }}
-    QToolTip {{ background: {c.raised}; color: {c.text}; border: {line}; padding: 4px; }}
-    QScrollBar {{ background: transparent; border: none; margin: 0; }}
-    QScrollBar:vertical {{ width: 11px; }}
-    QScrollBar:horizontal {{ height: 11px; }}
-    QScrollBar::handle {{ background: {c.border}; border-radius: 4px; margin: 2px; }}
-    QScrollBar::handle:vertical {{ min-height: 28px; }}
-    QScrollBar::handle:horizontal {{ min-width: 28px; }}
-    QScrollBar::handle:hover {{ background: {c.muted}; }}
-    QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
-    QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
-    QScrollArea {{ border: none; background: transparent; }}
-    QScrollArea > QWidget > QWidget {{ background: transparent; }}
-    """
+    """The style sheet in these colours. All that it does not name is Fusion's."""
+    text = resource_path("themes/studio.qss").read_text(encoding="utf-8")
+    return Template(text).substitute(dataclasses.asdict(colours))

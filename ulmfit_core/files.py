@@ -68,8 +68,8 @@ def write_json(path: Path, value: Any) -> None:
 def replacing_folder(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside `target`; on success it becomes `target`, on any error it is removed.
 
-    The old folder is moved aside before the new one takes its name and comes back if that fails, so
-    `target` is always one of the two, whole.
+    The old folder is moved aside before the new one takes its name. Should the power go between the two
+    renames, `recover` brings the old one back.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -83,6 +83,16 @@ def replacing_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
     sync_folder(target.parent)
+
+
+def recover(parent: Path) -> None:
+    """Bring back the folders that a crash left moved aside."""
+    for aside in parent.glob(".*.old-*"):
+        target = parent / aside.name[1 : aside.name.rindex(".old-")]
+        if target.exists():
+            shutil.rmtree(aside)
+        else:
+            aside.rename(target)
 
 
 def _sync_file(path: Path) -> None:

@@ -91,8 +91,9 @@ class Project:
         path = folder / "project.toml"
         if not path.is_file():
             raise UserError(f"{folder} is not a project: it has no project.toml. Create one with “New project”.")
-        table = path.read_text(encoding="utf-8")
-        return cls(folder, config.from_toml(table, str(path)))
+        for parent in (folder, folder / "models", *folder.glob("tokens/*")):
+            files.recover(parent)
+        return cls(folder, config.from_toml(path.read_text(encoding="utf-8"), str(path)))
 
     def save(self) -> None:
         files.write_text(self.folder / "project.toml", config.to_toml(self.recipe))

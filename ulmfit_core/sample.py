@@ -11,6 +11,16 @@ from ulmfit_core import config, files
 from ulmfit_core.config import DataSettings, Recipe
 from ulmfit_core.project import Project
 
+# The sample has 30,000 words in all: few pieces, and many passes over them.
+SETTINGS = {
+    "vocab.size": 1500,
+    "pretrain.epochs": 8,
+    "pretrain.drop_mult": 0.3,
+    "finetune.epochs": 10,
+    "classify.epochs": 10,
+    "classify.lr_max": 0.02,
+    "classify.drop_mult": 0.7,
+}
 FILES = ("verses.csv", "lines.txt", "corpus.txt")
 
 
@@ -36,4 +46,7 @@ def recipe() -> Recipe:
     data = DataSettings(
         data=verses, text=["text"], label="label", split_column="split", unlabelled=lines, corpus=corpus
     )  # fmt: skip
-    return config.apply_preset(Recipe(name="Happy and sad verses", data=data), "quick")
+    made = config.apply_preset(Recipe(name="Happy and sad verses", data=data), "quick")
+    for key, value in SETTINGS.items():
+        config.set_value(made, key, value)
+    return made

@@ -113,7 +113,7 @@ class Report(QScrollArea):
         return card("", "", figures, self.rows)
 
     def _comparison(self) -> QFrame:
-        return card("What the language model adds", "", self.comparison, self.verdict)
+        return card("Beside simpler means", "", self.comparison, self.verdict)
 
     def _matrix(self) -> QFrame:
         about = "Rows are the true labels, columns the answers. The stronger a shade, the larger its share of the row."

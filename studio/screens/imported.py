@@ -147,7 +147,7 @@ class Imported(Page):
 
 def share_bar(share: float) -> str:
     """A bar of characters: it goes into a table, is read aloud and copied with it."""
-    return "█" * max(1, round(BAR * share)) + f" {share:.1%}"
+    return "━" * max(1, round(BAR * share)) + f" {share:.1%}"
 
 
 def _counts(summary: Summary) -> str:

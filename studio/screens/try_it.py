@@ -160,6 +160,7 @@ class ClassifierPart(QWidget):
         self.text = QPlainTextEdit()
         self.text.setAccessibleName("Text to classify")
         self.text.setTabChangesFocus(True)
+        self.text.setMinimumHeight(70)
         self._typing = QTimer(self, singleShot=True, interval=TYPING_MILLISECONDS)
         self._typing.timeout.connect(self._ask)
         self.text.textChanged.connect(self._typing.start)
@@ -251,6 +252,7 @@ class WriterPart(QWidget):
         self.write.clicked.connect(self._write)
         self.written = QPlainTextEdit(readOnly=True)
         self.written.setTabChangesFocus(True)
+        self.written.setFixedHeight(90)
         self.written.setAccessibleName("What the language model wrote")
 
     def _lay_out(self) -> None:

@@ -163,7 +163,8 @@ class VocabScreen(Screen):
     def _show_vocabulary(self, vocabulary: Any) -> None:
         self._vocabulary = vocabulary
         pieces = [piece for piece in vocabulary.pieces if not piece.startswith("xx")]
-        rows = [[number, piece] for number, piece in enumerate(pieces[:SHOWN_PIECES], 1)]
+        # Quoted, so that a space is seen and a full stop is not taken for a number.
+        rows = [[number, f"“{piece}”"] for number, piece in enumerate(pieces[:SHOWN_PIECES], 1)]
         self.pieces.set_rows(["Rank", "Piece"], rows)
         self._cut()
 

@@ -57,11 +57,16 @@ class Confusion(QTableWidget):
 
 
 def shade_and_ink(part: float) -> tuple[QColor, QColor]:
-    """The colour of a cell, and whichever colour of text is easier to read on it."""
+    """The colour of a cell, and black or white on it: one of the two always has a contrast of 4.5:1."""
     colours = theme.colours()
     shade = mixed(QColor(colours.surface), QColor(colours.accent), part)
-    inks = QColor(colours.text), QColor(colours.on_accent)
-    return shade, max(inks, key=lambda ink: abs(ink.lightnessF() - shade.lightnessF()))
+    return shade, QColor("black" if luminance(shade) > 0.179 else "white")
+
+
+def luminance(colour: QColor) -> float:
+    """Relative luminance as the rules for contrast define it (WCAG 2)."""
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in colour.getRgbF()[:3]]  # type: ignore[index]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def mixed(low: QColor, high: QColor, part: float) -> QColor:

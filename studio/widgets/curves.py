@@ -12,7 +12,7 @@ from ulmfit_core.run import Steps, read_steps
 
 BUCKETS = 1500
 SMOOTH_SHARE = 0.01  # of the whole run: what the smoothed loss averages over
-SMOOTH_LEAST = 8.0
+SMOOTH_LEAST = 4.0
 
 
 class Curves:

@@ -93,7 +93,7 @@ class LivePlot(QWidget):
         self.plan = plan
         self._pages.setCurrentIndex(1)
         for panel in (self._loss, self._rate):
-            panel.plot.setXRange(0, max(1, plan.total_steps), padding=0.01)
+            panel.plot.setXRange(0, max(1, plan.total_steps), padding=0.015)
         while len(self._coming) < len(plan.groups):
             self._coming.append(self._rate.add(pg.PlotCurveItem(), 1))
             self._live.append(self._rate.add(pg.PlotCurveItem(), 5))

@@ -115,7 +115,7 @@ class RunBar(QWidget):
         self._step = 0
         if job == self.step:
             self._plan = plan_of(folder)  # a resumed run has announced it before
-        self.overall.show_share("Getting ready …", 0)
+        self.overall.show_progress(events.Progress("Getting ready …", 0, 0))
         self.refresh()
 
     @Slot(object)
@@ -229,6 +229,8 @@ class Meter(QWidget):
         self.bar = QProgressBar()
         self.bar.setRange(0, PARTS)
         self.bar.setAccessibleName(name)
+        self.bar.setProperty("slim", True)
+        self.bar.setTextVisible(False)  # the line of text above tells the share too
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
@@ -236,10 +238,9 @@ class Meter(QWidget):
         column.addWidget(self.bar)
 
     def show_share(self, text: str, share: float) -> None:
-        self.caption.setText(text)
+        self.caption.setText(f"{text}  ({share:.0%})")
         self.bar.setRange(0, PARTS)
         self.bar.setValue(round(share * PARTS))
-        self.bar.setFormat(f"{share:.0%}")
 
     def show_progress(self, progress: events.Progress) -> None:
         """A task that counts rows or bytes, or one of unknown length."""

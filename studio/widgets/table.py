@@ -82,7 +82,7 @@ class Table(QTableWidget):
         self.horizontalHeader().setStretchLastSection(not numeric)
         self.resizeColumnsToContents()
         for column in range(self.columnCount() - (not numeric)):
-            self.setColumnWidth(column, min(self.columnWidth(column) + 8, WIDEST))
+            self.setColumnWidth(column, min(self.columnWidth(column) + 2, WIDEST))
         for column in range(self.columnCount()):
             first, head = self.item(0, column), self.horizontalHeaderItem(column)
             if head:

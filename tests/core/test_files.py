@@ -62,6 +62,14 @@ def test_a_failure_while_swapping_brings_the_old_folder_back(tmp_path, monkeypat
     assert (target / "rows").read_text() == "old"
 
 
+def test_a_folder_left_aside_by_a_crash_comes_back(tmp_path):
+    (tmp_path / ".dataset.old-1").mkdir()
+    (tmp_path / ".vocab.old-1").mkdir()
+    (tmp_path / "vocab").mkdir()
+    files.recover(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["dataset", "vocab"]
+
+
 def test_a_log_grows_and_can_be_cut_back(tmp_path):
     log = files.AppendLog(tmp_path / "log")
     log.write(b"one")

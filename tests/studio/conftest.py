@@ -13,8 +13,11 @@ from PySide6.QtWidgets import QApplication
 from studio import theme, worker
 from studio.main_window import MainWindow
 from studio.session import Session
-from ulmfit_core import catalog
+from studio.widgets.schedule_preview import coming_plan
+from ulmfit_core import catalog, events
 from ulmfit_core.config import DataSettings, Recipe
+from ulmfit_core.project import Project
+from ulmfit_core.run import Run
 
 HAPPY = ["The sun came out and we danced", "What a lovely day to sing", "She laughed and hugged her friend"]
 SAD = ["The rain fell on the empty house", "He wept beside the cold grave", "She was alone and very tired"]

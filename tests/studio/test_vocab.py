@@ -34,7 +34,7 @@ def test_before_the_build_it_says_what_will_appear(screen: VocabScreen) -> None:
 def test_after_the_build_it_shows_figures_and_pieces(screen: VocabScreen, qtbot) -> None:
     build(screen, qtbot)
     assert "tokens a word" in screen.figures.text() and "pieces" in screen.figures.text()
-    assert not any(row[1].startswith("xx") for row in screen.pieces.texts())
+    assert not any(row[1].startswith("“xx") for row in screen.pieces.texts())
     assert screen.bar.label.text() == "Built with these settings."
 
 

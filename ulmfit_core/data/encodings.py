@@ -22,6 +22,7 @@ PACKED: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".b
 DAMAGED = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
 BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 CONTROLS = bytes(set(range(32)) - {9, 10, 11, 12, 13, 27})
+WIDE_CONTROLS = CONTROLS.decode("ascii")
 WESTERN_SHARE = 0.05
 
 
@@ -105,7 +106,7 @@ def _wide(path: Path, head: bytes) -> str:
     # Mostly Latin text in UTF-16 without a mark has its zeros on one side of each pair.
     even, odd = head[::2].count(0), head[1::2].count(0)
     for name, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
-        if zeros > 0.3 * len(head) / 2 and others < 0.01 * len(head) / 2 and _decodes(head, name):
+        if zeros > 0.3 * len(head) / 2 and others < 0.01 * len(head) / 2 and _readable(head, name):
             return name
     raise UserError(binary(path))
 
@@ -116,6 +117,13 @@ def _decodes(head: bytes, encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _readable(head: bytes, encoding: str) -> bool:
+    if not _decodes(head, encoding):
+        return False
+    text = codecs.getincrementaldecoder(encoding)().decode(head)
+    return sum(character in WIDE_CONTROLS for character in text) < 0.01 * len(text)
 
 
 def _eight_bit(path: Path, head: bytes) -> str:

@@ -70,7 +70,7 @@ def _all_texts(
         alike = like(source, test, settings)
         yield from _texts(gathered, inspect(test, alike, thorough=True), alike, run, splits.TEST)
     if unlabelled:
-        bare = inspect(unlabelled, as_text_file(unlabelled, settings), thorough=True)
+        bare = inspect_texts(unlabelled, settings)
         for row in progress(read_texts(unlabelled, settings, bare), bare, run):
             if isinstance(row, BadRow):
                 gathered.leave_out(row)
@@ -86,9 +86,10 @@ def like(source: Source, test: Path, settings: DataSettings) -> DataSettings:
     return settings.model_copy(update=changed)
 
 
-def as_text_file(path: Path, settings: DataSettings) -> DataSettings:
-    """Settings for a file without labels, whose delimiter is its own."""
-    return settings.model_copy(update={"delimiter": "auto"})
+def inspect_texts(path: Path, settings: DataSettings) -> Source:
+    """A file without labels, whose delimiter is its own. Raises UserError like `inspect`."""
+    bare = settings.model_copy(update={"delimiter": "auto"})
+    return inspect(path, bare, thorough=True, labelled=False)
 
 
 def _texts(gathered: Gathered, source: Source, settings: DataSettings, run: Run, fixed: int | None) -> Iterator[str]:
@@ -116,7 +117,7 @@ def _without_label(row: Row, split: int) -> int:
 
 def gather_corpus(path: Path, settings: DataSettings, run: Run, gathered: Gathered) -> Iterator[dict[str, Any]]:
     """Batches of general text, at most `settings.corpus_words` words (0: all), long documents in parts."""
-    source = inspect(path, as_text_file(path, settings), thorough=True)
+    source = inspect_texts(path, settings)
     texts = _corpus_texts(path, source, settings, run, gathered)
     for batch in batches(limited(texts, settings.corpus_words), 100):
         yield {"text": list(batch)}

@@ -80,9 +80,10 @@ class Preview:
 # Looking at a file
 
 
-def inspect(path: Path, settings: DataSettings, *, thorough: bool = False) -> Source:
+def inspect(path: Path, settings: DataSettings, *, thorough: bool = False, labelled: bool = True) -> Source:
     """What kind of file this is, from its head; `thorough` reads a tab-separated file whole to judge its quotes.
 
+    `labelled` False is for files of texts alone, which are more readily taken for plain text.
     Raises UserError for a file that is missing, empty, binary or of no known kind.
     """
     path = Path(path).expanduser()
@@ -95,7 +96,16 @@ def inspect(path: Path, settings: DataSettings, *, thorough: bool = False) -> So
     lines = list(islice(_head_lines(path, encoding), SAMPLE_ROWS))
     if settings.delimiter == "auto" and _looks_like_json(path, lines):
         return _inspect_json(path, encoding, lines)
-    return _inspect_lines(path, settings, encoding, lines, thorough)
+    if not lines:
+        raise UserError(f"{path.name} is empty. Choose a file with at least a few rows of text.")
+    delimiter = settings.delimiter if settings.delimiter != "auto" else _delimiter(path, lines, labelled)
+    if not delimiter:
+        return Source(path, "text", ["text"], encoding)
+    judged = read_lines(path, encoding, Position()) if thorough else iter(lines)
+    try:
+        return _inspect_table(path, settings, encoding, delimiter, sniff.find_quoting(judged, delimiter), lines)
+    except csv.Error:
+        raise UserError(_open_quote(path, 1)) from None
 
 
 def preview(path: Path, settings: DataSettings, rows: int = 100) -> Preview:
@@ -142,7 +152,7 @@ def _inspect_json(path: Path, encoding: str, lines: list[str]) -> Source:
         if isinstance(record, dict):
             columns.update(dict.fromkeys(record))
     if not columns:
-        raise UserError(f"{path.name} is not JSON lines: it needs one object such as {{\"text\": …}} on each line.")
+        raise UserError(f'{path.name} is not JSON lines: it needs one object such as {{"text": …}} on each line.')
     return Source(path, "jsonl", list(columns), encoding)
 
 
@@ -161,21 +171,11 @@ def _inspect_folder(path: Path) -> Source:
     return Source(path, "folder", ["text", "label", "split"] if nested else ["text", "label"])
 
 
-def _inspect_lines(path: Path, settings: DataSettings, encoding: str, lines: list[str], thorough: bool) -> Source:
-    if not lines:
-        raise UserError(f"{path.name} is empty. Choose a file with at least a few rows of text.")
+def _delimiter(path: Path, lines: list[str], labelled: bool) -> str:
     ending = suffix(path)
-    delimiter: str = settings.delimiter
-    if delimiter == "auto":
-        wikitext = ending not in sniff.TABLE_ENDINGS and sniff.is_wikitext(lines)
-        delimiter = "" if wikitext else sniff.find_delimiter(lines, ending)
-    if not delimiter:
-        return Source(path, "text", ["text"], encoding)
-    judged = read_lines(path, encoding, Position()) if thorough else iter(lines)
-    try:
-        return _inspect_table(path, settings, encoding, delimiter, sniff.find_quoting(judged, delimiter), lines)
-    except csv.Error:
-        raise UserError(_open_quote(path, 1)) from None
+    if ending not in sniff.TABLE_ENDINGS and sniff.is_wikitext(lines):
+        return ""
+    return sniff.find_delimiter(lines, ending, labelled)
 
 
 def _inspect_table(
@@ -220,7 +220,7 @@ def read_texts(path: Path, settings: DataSettings, source: Source) -> Iterator[R
 
 def text_columns(source: Source, settings: DataSettings) -> list[int]:
     """Which cells hold the text. Raises UserError for a missing column."""
-    if settings.text and not (source.reader in ("text", "folder") and settings.text == ["1"]):
+    if settings.text:
         return [column_index(source, name) for name in settings.text]
     sample = [record[1] for record in islice(_records(source), 100) if not isinstance(record, BadRow)]
     guessed, _ = sniff.guess_columns(source.columns, sample)

@@ -47,19 +47,20 @@ def is_wikitext(lines: Sequence[str]) -> bool:
     return any(TITLE.fullmatch(line) for line in lines)
 
 
-def find_delimiter(lines: list[str], ending: str) -> str:
+def find_delimiter(lines: list[str], ending: str, labelled: bool = True) -> str:
     """The delimiter of a table, or an empty string where the lines are plain text.
 
-    A file that does not call itself a table must be nearly without exception to count as one.
+    A file that does not call itself a table must be nearly without exception to count as one; where no labels
+    are expected only a tab is proof enough, for prose may hold any other sign in each line.
     """
     table = ending in TABLE_ENDINGS
-    scores = {mark: _consistency(lines, mark) for mark in DELIMITERS}
+    scores = {mark: _consistency(lines, mark) for mark in (DELIMITERS if labelled or table else "\t")}
     best = max(scores, key=lambda mark: scores[mark])
     if scores[best] >= (0.5 if table else 0.98):
         return best
     if table:
         return "\t" if ending != ".csv" else ","
-    return _label_mark(lines)
+    return _label_mark(lines) if labelled else ""
 
 
 def _consistency(lines: list[str], delimiter: str) -> float:
@@ -77,7 +78,10 @@ def _label_mark(lines: list[str]) -> str:
     for mark, side in (("@", -1), (" ", 0)):
         records = [cells for _, cells in split_records(lines, mark, quoting=False)]
         labels = {cells[side] for cells in records}
-        if len(records) >= 20 and all(len(cells) == 2 for cells in records) and len(labels) <= 0.05 * len(records):
+        # In a file sorted by label the head has one label only, which counts if it is a number.
+        several = len(labels) > 1 or all(map(str.isdigit, labels))
+        even = len(records) >= 20 and all(len(cells) == 2 for cells in records)
+        if even and several and len(labels) <= 0.05 * len(records):
             return mark
     return ""
 

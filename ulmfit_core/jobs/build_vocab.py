@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from resources import resource_path
 from ulmfit_core import catalog, files
 from ulmfit_core.config import VocabSettings
 from ulmfit_core.data import tokens
 from ulmfit_core.data.dataset import Dataset
-from ulmfit_core.errors import UserError
 from ulmfit_core.events import Artefact
+from ulmfit_core.jobs.base import base_folder
 from ulmfit_core.project import Project
 from ulmfit_core.run import Run
 from ulmfit_core.text import vocab
@@ -39,24 +38,11 @@ def build_vocab(project: Project, run: Run) -> dict[str, Any]:
         if project.recipe.base == "none":
             _learn(dataset, settings, folder, run)
         else:
-            _base_vocabulary(project.recipe.base).copy_to(folder)
+            Vocabulary.load(base_folder(project.recipe.base)).copy_to(folder)
     vocabulary = Vocabulary.load(project.vocab_folder)
     report = encode_all(project, dataset, vocabulary, run)
     run.emit(Artefact("vocabulary", str(project.vocab_folder)))
     return {"size": vocabulary.size, **report, "seconds": time.monotonic() - began}
-
-
-def bundle_path(base: str) -> Path:
-    """The folder of the pretrained model that a recipe starts from: `starter` or a bundle."""
-    return resource_path("starter") if base == "starter" else Path(base).expanduser()
-
-
-def _base_vocabulary(base: str) -> Vocabulary:
-    folder = bundle_path(base)
-    if not (folder / vocab.MODEL).exists():
-        name = "The starter language model is" if base == "starter" else f"The pretrained model {base} is"
-        raise UserError(f"{name} not there. Choose another one, or “none” to pretrain on your own text.")
-    return Vocabulary.load(folder)
 
 
 # Learning

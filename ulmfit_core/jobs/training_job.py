@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from resources import resource_path
 from ulmfit_core import __version__, events
 from ulmfit_core.data import tokens
 from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
+from ulmfit_core.jobs.base import base_folder
 from ulmfit_core.models import bundle as bundles
 from ulmfit_core.models.bundle import Bundle
 from ulmfit_core.project import TITLES, Project
@@ -43,14 +42,6 @@ def base_bundle(project: Project, step: str, vocab: Vocabulary) -> Bundle | None
     if bundle.vocab.hash != vocab.hash:
         raise UserError(f"{folder} was trained with another vocabulary. Build the vocabulary again, then train.")
     return bundle
-
-
-def base_folder(base: str) -> Path:
-    """Where a base lies: the starter among the resources, or a folder of the person's."""
-    folder = resource_path("starter") if base == "starter" else Path(base).expanduser()
-    if not (folder / "model.json").exists():
-        raise UserError(f"There is no language model in {folder}. Set the base to none or to the folder of a bundle.")
-    return folder
 
 
 def train_and_save(project: Project, run: Run, stage: Stage, bundle: Bundle, resume: bool) -> dict[str, Any]:

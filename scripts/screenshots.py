@@ -1,0 +1,159 @@
+"""Draw docs/screenshots anew: every screen of the real window, in light and dark, with a trained project in it.
+
+Run it as ``python scripts/screenshots.py [--project FOLDER] [--out FOLDER]``. Without a project the sample is
+trained first, which takes a few minutes. No display is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+# The pictures show paths: a place that is the same each time keeps the pictures the same too.
+PLACE = Path(tempfile.gettempdir()) / "ulmfit-studio-screenshots"
+# Before Qt and platformdirs look: no screen is needed, and no settings of whoever runs this are read or changed.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.update(XDG_CONFIG_HOME=str(PLACE / "config"), XDG_DATA_HOME=str(PLACE / "data"))
+
+from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
+
+from studio import menus  # noqa: E402
+from studio.__main__ import make_application  # noqa: E402
+from studio.main_window import MainWindow  # noqa: E402
+from studio.session import Session  # noqa: E402
+from studio.worker import Collector  # noqa: E402
+from ulmfit_core import sample, terminal  # noqa: E402
+from ulmfit_core.project import INPUTS, Project  # noqa: E402
+
+OUT = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
+SIZE = 1280, 800
+PATIENCE = 60  # seconds that a screen may take to fill
+EARLIER = (
+    "We danced all night around the fire / and sang until the sun came up.",
+    "The house is cold, the chair is bare, / I still lay out her cup.",
+)
+TYPED = "The kettle sings, the door stands wide, / and all my oldest friends inside."
+
+
+def main() -> int:
+    options = arguments()
+    app = make_application(["screenshots"])
+    collector = Collector(app)
+    window = open_window(trained_project(options.project))
+    for theme in ("light", "dark"):
+        menus.choose_theme(theme)
+        for name, (screen, prepare) in PICTURES.items():
+            window.go(screen)
+            prepare(window.screens[screen])
+            save(window, options.out / f"{name}-{theme}.png")
+    collector.stop()
+    shutil.rmtree(PLACE, ignore_errors=True)
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--project", type=Path, help="a project to show in place of the sample")
+    parser.add_argument("--out", type=Path, default=OUT)
+    return parser.parse_args()
+
+
+def trained_project(folder: Path | None) -> Project:
+    """The sample, or the project in `folder`, with every step done that was not done yet."""
+    project = Project.open(folder) if folder else sample.open_or_make()
+    for step in INPUTS:
+        if project.state(step).mark not in ("done", "skipped"):
+            ended = terminal.work(project, step)
+            if ended.status != "done":
+                sys.exit(f"{step}: {ended.reason}")
+    return project
+
+
+def open_window(project: Project) -> MainWindow:
+    session = Session(QApplication.instance())
+    window = MainWindow(session)
+    window.resize(*SIZE)
+    window.show()
+    session.open(project.folder)
+    return window
+
+
+def save(window: MainWindow, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    QApplication.processEvents()  # lay out what was shown last
+    window.grab().save(str(path))
+    print(path)
+
+
+def wait(condition: Callable[[], object], what: str) -> None:
+    """Let the window work until the condition holds."""
+    late = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > late:
+            sys.exit(f"Waited {PATIENCE} s in vain for {what}.")
+        QApplication.processEvents()
+
+
+# What each screen needs before it is worth a picture
+
+
+def nothing(screen: QWidget) -> None:
+    pass
+
+
+def data(screen: QWidget) -> None:
+    wait(lambda: screen.preview.table.rowCount(), "the first rows of the file")
+    screen.tabs.setCurrentWidget(screen.preview)
+
+
+def vocabulary(screen: QWidget) -> None:
+    wait(lambda: screen.pieces.rowCount() and screen.tokens.toPlainText(), "the pieces of the vocabulary")
+
+
+def try_it(screen: QWidget) -> None:
+    """Two texts kept, a third one typed, and a text continued."""
+    for text in EARLIER if not screen.classifier.tries.rowCount() else ():
+        ask(screen.classifier, text)
+        screen.classifier.keep.click()
+    ask(screen.classifier, TYPED)
+    if not screen.writer.written.toPlainText():
+        screen.writer.prompt.setText("The evening")
+        screen.writer.write.click()
+    wait(screen.writer.write.isEnabled, "the language model's words")
+
+
+def ask(part: QWidget, text: str) -> None:
+    if part.text.toPlainText() != text:
+        part.text.clear()
+        wait(lambda: not part.keep.isEnabled(), "the old answer to go")
+        part.text.setPlainText(text)
+    wait(part.keep.isEnabled, "the classifier's answer")
+
+
+def runs(screen: QWidget) -> None:
+    """The newest training of the classifier is chosen, for its curves."""
+    jobs = [story.info.job for story in screen.stories]
+    screen.table.selectRow(jobs.index("classify"))
+
+
+# Picture → screen of the window, and how it is made ready.
+PICTURES: dict[str, tuple[str, Callable[[QWidget], None]]] = {
+    "welcome": ("welcome", nothing),
+    "data": ("dataset", data),
+    "vocabulary": ("vocab", vocabulary),
+    "pretrain": ("pretrain", nothing),
+    "finetune": ("finetune", nothing),
+    "classify": ("classify", nothing),
+    "evaluate": ("evaluate", nothing),
+    "try_it": ("try_it", try_it),
+    "runs": ("runs", runs),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""A project is a folder; what is done, ready or stale follows from fingerprints."""
+
+import pytest
+
+from ulmfit_core.config import DataSettings, Recipe
+from ulmfit_core.errors import UserError
+from ulmfit_core.project import INPUTS, Project
+from ulmfit_core.run import launch
+
+
+@pytest.fixture
+def project(tmp_path, reviews):
+    data = DataSettings(data=str(reviews), text=["text"], label="label")
+    return Project.create(tmp_path / "project", Recipe(data=data))
+
+
+def test_a_project_opens_as_it_was_saved(project):
+    assert Project.open(project.folder).recipe == project.recipe
+    assert project.recipe.name == "project"
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    (tmp_path / "something").write_text("here")
+    with pytest.raises(UserError, match="exists already and is not empty"):
+        Project.create(tmp_path)
+
+
+def test_a_folder_without_a_project_is_refused(tmp_path):
+    with pytest.raises(UserError, match="is not a project: it has no project.toml"):
+        Project.open(tmp_path)
+
+
+def test_the_way_from_ready_to_done_to_stale(project):
+    assert project.state("import").mark == "ready"
+    assert project.state("vocab") == type(project.state("vocab"))("empty", "Waits for “Data”.")
+    assert launch(project, "import").status == "done"
+    assert project.state("import").mark == "done" and project.state("vocab").mark == "ready"
+    project.recipe.data.seed = 7
+    assert project.state("import").mark == "stale"
+    project.recipe.data.seed = 42
+    assert project.state("import").mark == "done"
+
+
+def test_steps_that_are_not_part_of_the_recipe(project):
+    assert project.state("pretrain").mark == "skipped"
+    assert "No general text" in project.skip_reason("pretrain")
+    project.recipe.data.label = ""
+    assert project.state("classify").mark == project.state("evaluate").mark == "skipped"
+    project.recipe.finetune.enabled = False
+    assert project.skip_reason("finetune") == "Switched off in the settings."
+
+
+def test_without_data_nothing_can_start(tmp_path):
+    state = Project.create(tmp_path / "p").state("import")
+    assert state.mark == "empty" and "Choose a file" in state.reason
+
+
+def test_a_change_reaches_all_that_is_downstream_and_nothing_else(project):
+    before = {step: project.fingerprint(step) for step in INPUTS}
+    project.recipe.finetune.epochs += 1
+    changed = {step for step in INPUTS if project.fingerprint(step) != before[step]}
+    assert changed == {"finetune", "classify", "evaluate"}
+
+
+def test_runs_are_listed_and_can_be_deleted(project):
+    launch(project, "import")
+    (run,) = project.runs()
+    assert (run.job, run.status, run.resumable) == ("import", "done", False)
+    assert run.fingerprint == project.fingerprint("import")
+    project.delete_run(run)
+    assert project.runs() == []
+
+
+def test_an_unfinished_run_with_a_checkpoint_can_be_resumed(project):
+    folder = project.new_run_folder("finetune")
+    assert project.resumable_run("finetune") is None
+    (folder / "checkpoint").mkdir()
+    (folder / "checkpoint" / "state.json").write_text("{}")
+    assert project.resumable_run("finetune").folder == folder
+    project.recipe.finetune.epochs += 1
+    assert project.resumable_run("finetune") is None

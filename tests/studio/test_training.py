@@ -1,0 +1,121 @@
+"""The training screens: settings, curves, epochs, and what they say when there is nothing to show."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+
+from studio.screens.training import ClassifyScreen, FinetuneScreen, PretrainScreen
+
+
+@pytest.fixture
+def show(qtbot, project_session):
+    def make(kind):
+        screen = kind(project_session)
+        qtbot.addWidget(screen)
+        screen.resize(1100, 800)
+        screen.show()
+        qtbot.waitExposed(screen)
+        return screen
+
+    return make
+
+
+def test_before_the_first_run_the_coming_schedule_is_shown(show):
+    screen = show(ClassifyScreen)
+    assert screen.plot.plan.groups == ["embedding", "rnn1", "rnn2", "rnn3", "head"]
+    assert "schedule" in screen.plot._hint.text()
+    assert screen.bar.status.text() == "Waits for “Vocabulary”."
+    assert not screen.samples.isVisible()
+
+
+def test_a_step_left_out_says_why(project_session, show):
+    screen = show(PretrainScreen)
+    assert "No general text was given" in screen.plot._sentence.text()
+    assert screen.plot._sentence.isVisible()
+    project_session.change("finetune.enabled", False)
+    screen = show(FinetuneScreen)
+    assert "Switched off" in screen.plot._sentence.text()
+
+
+def test_a_changed_knob_is_saved_and_moves_the_schedule(qtbot, project_session, show):
+    screen = show(ClassifyScreen)
+    before = max(screen.plot.plan.rates[-1])
+    box = screen.form.control("lr_max")
+    box.selectAll()
+    qtbot.keyClicks(box, "0.0002")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert project_session.project.recipe.classify.lr_max == 0.0002
+    assert "0.0002" in (project_session.project.folder / "project.toml").read_text()
+    assert max(screen.plot.plan.rates[-1]) == pytest.approx(before / 50)
+
+
+def test_the_size_of_the_model_is_asked_where_the_model_is_made(project_session, show):
+    assert show(FinetuneScreen).model_part.isVisible(), "pretraining is left out: fine-tuning makes the model"
+    assert not show(ClassifyScreen).model_part.isVisible()
+    project_session.change("data.corpus", "general.txt")
+    assert show(PretrainScreen).model_part.isVisible()
+    assert not show(FinetuneScreen).model_part.isVisible()
+    project_session.change("base", "starter")
+    assert not show(FinetuneScreen).model_part.isVisible()
+
+
+def test_an_earlier_run_is_shown_with_its_epochs_and_texts(project_session, show, write_run):
+    folder = write_run(project_session.project, "finetune")
+    screen = show(FinetuneScreen)
+    assert screen.plot.curves.folder == folder
+    rows = screen.epochs.texts()
+    assert len(rows) == 4 and rows[0][0] == "1"
+    assert [row[-1].endswith("best") for row in rows] == [False, True, False, False]
+    assert "12.2" in rows[0]
+    text = screen.samples.toPlainText()
+    assert text.index("wrote 4 < 9 words") < text.index("wrote 1 < 9 words"), "the newest comes first"
+
+
+def test_turning_a_knob_shows_the_coming_schedule_and_a_button_leads_back(qtbot, project_session, show, write_run):
+    folder = write_run(project_session.project, "finetune")
+    screen = show(FinetuneScreen)
+    assert not screen.last_run.isVisible()
+    qtbot.keyClick(screen.form.control("schedule"), Qt.Key.Key_Down)
+    assert screen.plot.curves is None and screen.plot.plan is not None
+    qtbot.mouseClick(screen.last_run, Qt.MouseButton.LeftButton)
+    assert screen.plot.curves.folder == folder
+    assert len(screen.epochs.texts()) == 4
+
+
+def test_a_stopped_run_can_be_resumed(project_session, show, write_run):
+    for job in ("import", "vocab"):
+        run_folder = project_session.project.new_run_folder(job)
+        (run_folder / "events.jsonl").write_bytes(b'{"event": "Ended", "at": 0, "status": "done"}\n')
+    write_run(project_session.project, "finetune", steps=30, ended="stopped")
+    screen = show(FinetuneScreen)
+    assert screen.bar.resume_button.isVisible() and screen.bar.resume_button.isEnabled()
+    assert screen.bar.status.text().startswith("Stopped at step 30 of 80.")
+
+
+def test_a_real_training_is_followed_live(qtbot, project_session, show, run_job):
+    project_session.change("finetune.epochs", 2)
+    for job in ("import", "vocab"):
+        assert run_job(project_session, job).status == "done"
+    screen = show(FinetuneScreen)
+    with qtbot.waitSignal(project_session.run_ended, timeout=120_000) as ended:
+        qtbot.mouseClick(screen.bar.start_button, Qt.MouseButton.LeftButton)
+        assert not screen.settings.isEnabled(), "settings rest while the step runs"
+        assert screen.plot.curves.folder == project_session.run_folder
+    assert ended.args[1].status == "done", ended.args[1].reason
+    assert screen.settings.isEnabled()
+    assert screen.plot.curves.count == screen.plot.plan.total_steps
+    assert len(screen.epochs.texts()) == 2
+    assert "Epoch 2" in screen.samples.toPlainText()
+    assert "Classify" in screen.notice.text
+
+
+def test_a_failure_is_said_in_words(qtbot, project_session, show, run_job):
+    for job in ("import", "vocab"):
+        run_job(project_session, job)
+    screen = show(ClassifyScreen)
+    project_session.start("classify")  # fine-tuning is missing
+    with qtbot.waitSignal(project_session.run_ended, timeout=60_000) as ended:
+        pass
+    assert ended.args[1].status == "failed"
+    assert screen.notice.text == ended.args[1].reason

@@ -1,0 +1,108 @@
+"""Trying the models: answers as one types, from real models in their own thread."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+
+from studio.screens.try_it import TryItScreen, shown
+
+
+def show(qtbot, session) -> TryItScreen:
+    screen = TryItScreen(session)
+    qtbot.addWidget(screen)
+    screen.resize(1100, 800)
+    screen.show()
+    qtbot.waitExposed(screen)
+    return screen
+
+
+@pytest.fixture
+def screen(qtbot, trained_session) -> TryItScreen:
+    return show(qtbot, trained_session)
+
+
+def test_without_models_it_says_what_to_do(qtbot, project_session):
+    screen = show(qtbot, project_session)
+    assert "Train one under “Classify”" in screen.classifier.hint.text()
+    assert not screen.classifier.text.isEnabled()
+    assert "Train one under “Fine-tune”" in screen.writer.written.placeholderText()
+    assert not screen.writer.write.isEnabled()
+
+
+def test_the_answer_follows_the_typing(qtbot, screen):
+    part = screen.classifier
+    part.text.setFocus()
+    qtbot.keyClicks(part.text, "The sun came out")
+    qtbot.waitUntil(lambda: part._answer is not None and part._answer.text == "The sun came out", timeout=30_000)
+    assert part.label.text() in ("happy", "sad")
+    assert sum(part._answer.probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert f"{part.label.text()} " in part.bars.accessibleDescription()
+    qtbot.keyClicks(part.text, " and we wept")
+    qtbot.waitUntil(lambda: part._answer.text == "The sun came out and we wept", timeout=30_000)
+
+
+def test_only_the_latest_text_is_answered(qtbot, screen):
+    part = screen.classifier
+    answered = []
+    part._background.answered.connect(lambda answer: answered.append(answer.text))
+    for text in ("one", "two", "three"):
+        part.text.setPlainText(text)
+        part._ask()
+    qtbot.waitUntil(lambda: "three" in answered, timeout=30_000)
+    assert answered == ["three"]
+
+
+def test_an_emptied_text_has_no_answer(qtbot, screen):
+    part = screen.classifier
+    part.text.setPlainText("The rain fell")
+    qtbot.waitUntil(lambda: part._answer is not None, timeout=30_000)
+    part.text.clear()
+    qtbot.waitUntil(lambda: part._answer is None, timeout=2000)
+    assert not part.label.isVisible() and not part.keep.isEnabled()
+
+
+def test_tries_are_kept_newest_first(qtbot, screen):
+    part = screen.classifier
+    for text in ("The rain fell", "We danced"):
+        part.text.setPlainText(text)
+        qtbot.waitUntil(lambda wanted=text: part._answer is not None and part._answer.text == wanted, timeout=30_000)
+        qtbot.mouseClick(part.keep, Qt.MouseButton.LeftButton)
+    assert [row[2] for row in part.tries.texts()] == ["We danced", "The rain fell"]
+
+
+def test_a_retrained_classifier_answers_the_text_that_stands_there(qtbot, screen, trained_session, run_job):
+    part = screen.classifier
+    part.text.setPlainText("The rain fell")
+    qtbot.waitUntil(lambda: part._answer is not None, timeout=30_000)
+    first = part._answer
+    trained_session.change("classify.lr_max", 0.1)
+    assert run_job(trained_session, "classify").status == "done"
+    qtbot.waitUntil(lambda: part._answer not in (None, first), timeout=30_000)
+    assert part._answer.probabilities != first.probabilities
+
+
+def test_the_language_model_writes_on_and_differently_each_time(qtbot, screen):
+    part = screen.writer
+    texts = []
+    part._background.answered.connect(texts.append)
+    part.prompt.setText("The sun")
+    for count in (1, 2):
+        qtbot.mouseClick(part.write, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda wanted=count: len(texts) == wanted, timeout=30_000)
+    assert part.written.toPlainText() == texts[1]
+    assert texts[0] != texts[1]
+    assert part.write.isEnabled()
+
+
+def test_a_damaged_model_is_reported_in_words(qtbot, screen, trained_session):
+    (trained_session.project.bundle_folder("classify") / "weights.safetensors").write_bytes(b"nonsense")
+    screen.classifier.text.setPlainText("The rain fell")
+    qtbot.waitUntil(lambda: bool(screen.notice.text), timeout=30_000)
+    assert "weights.safetensors" in screen.notice.text
+
+
+def test_bars_keep_the_labels_order_unless_there_are_too_many():
+    assert list(shown({"b": 0.1, "a": 0.9})) == ["b", "a"]
+    many = {f"class {number}": number / 1000 for number in range(30)}
+    assert list(shown(many))[:2] == ["class 29", "class 28"] and len(shown(many)) == 12
