@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QRectF, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from studio import theme
@@ -39,7 +39,7 @@ class Row:
 
 
 class Rail(QListWidget):
-    """`chosen(name)` when the person goes to a row by mouse or arrow keys."""
+    """`chosen(name)` when the person goes to a row by mouse, arrow keys or Return."""
 
     chosen = Signal(str)
 
@@ -51,6 +51,8 @@ class Rail(QListWidget):
         self.setFrameShape(QListWidget.Shape.NoFrame)
         self.setProperty("rail", True)
         self.currentItemChanged.connect(self._choose)
+        for picked in (self.itemClicked, self.itemActivated):  # of the row that is current already
+            picked.connect(self._choose)
 
     def set_rows(self, rows: list[Row]) -> None:
         """Show these rows; the items stay where their number is the same, so that focus and choice stay."""
@@ -76,7 +78,13 @@ class Rail(QListWidget):
         spoken = ", ".join(part for part in (row.title, words, row.reason) if part)
         item.setData(Qt.ItemDataRole.AccessibleTextRole, spoken)
 
-    @Slot(QListWidgetItem, QListWidgetItem)
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Where no row is current Qt takes the first one, but to come by is not to choose."""
+        self.blockSignals(True)
+        super().focusInEvent(event)
+        self.blockSignals(False)
+
+    @Slot(QListWidgetItem)
     def _choose(self, item: QListWidgetItem | None) -> None:
         if item is not None:
             self.chosen.emit(item.data(NAME))

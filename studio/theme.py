@@ -100,7 +100,7 @@ def apply(app: QApplication, name: str) -> None:
     _name = name
     app.setStyle("Fusion")
     app.setPalette(palette(THEMES[name]))
-    app.setStyleSheet(stylesheet(THEMES[name]))
+    app.setStyleSheet(stylesheet(name))
     changed.emit()
 
 
@@ -124,7 +124,8 @@ def palette(colours: Colours) -> QPalette:
     return made
 
 
-def stylesheet(colours: Colours) -> str:
-    """The style sheet in these colours. All that it does not name is Fusion's."""
+def stylesheet(name: str) -> str:
+    """The style sheet in a theme's colours and with its signs. All that it does not name is Fusion's."""
     text = resource_path("themes/studio.qss").read_text(encoding="utf-8")
-    return Template(text).substitute(dataclasses.asdict(colours))
+    icons = resource_path(f"themes/{name}").as_posix()
+    return Template(text).substitute(dataclasses.asdict(THEMES[name]), icons=icons)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -33,3 +34,40 @@ def reviews(tmp_path: Path) -> Path:
     path = tmp_path / "reviews.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+class Refused(NamedTuple):
+    """A file that cannot be imported, and what a person must be told about it."""
+
+    path: Path
+    sentence: str
+
+
+REFUSED = {
+    "broken": (
+        b"text,label\na,x,y\nb\nc,x,y,z\nd,x\n",
+        "broken.csv is broken or not separated by “,”: row 2 has 3 columns instead of 2, "
+        "and 3 of 4 rows are like that.",
+    ),
+    "quote": (b'text,label\na,x\n"b,y\nc,x\n', "quote.csv is broken: a quote that opens in row 3 is never closed."),
+    "empty": (b"", "empty.csv is empty. Choose a file with at least a few rows of text."),
+    "oneclass": (
+        b"text,label\naa,x\nbb,x\n",
+        "oneclass.csv has only one class (“x”). A classifier needs at least two; "
+        "choose another label column or add rows.",
+    ),
+    "column": (b"words,label\naa,x\nbb,y\n", "column.csv has no column “text”. Its columns are: “words”, “label”."),
+    "binary": (
+        bytes(range(256)) * 20,
+        "binary.csv holds binary data, not text. Choose a CSV, TSV, JSON lines, Parquet or text file.",
+    ),
+}
+
+
+@pytest.fixture(params=list(REFUSED))
+def refused(request: pytest.FixtureRequest, tmp_path: Path) -> Refused:
+    """Each kind of unusable file in turn; the window and the command line say the same of it."""
+    content, sentence = REFUSED[request.param]
+    path = tmp_path / f"{request.param}.csv"
+    path.write_bytes(content)
+    return Refused(path, sentence)

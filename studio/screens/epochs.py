@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from PySide6.QtWidgets import QTextEdit
 
 from studio import theme
-from studio.widgets.pace import duration
 from studio.widgets.table import Table
 from ulmfit_core.events import EpochEnded, Event, SampleText
 
@@ -26,7 +25,7 @@ NO_SAMPLES = "After each epoch the model writes a few words here. They become mo
 
 
 class EpochsTable(Table):
-    """One row an epoch; the kept one is marked."""
+    """One row an epoch; the kept one has a star."""
 
     def __init__(self) -> None:
         super().__init__("Epochs")
@@ -37,7 +36,7 @@ class EpochsTable(Table):
         ended = [event for event in told if isinstance(event, EpochEnded)]
         names = [name for name in COLUMNS if any(name in event.metrics for event in ended)]
         best = max((event.epoch for event in ended if event.best), default=None)
-        headers = ["Epoch", *(COLUMNS[name][0] for name in names or list(COLUMNS)[:2]), "After"]
+        headers = ["Epoch", *(COLUMNS[name][0] for name in names or list(COLUMNS)[:2])]
         self.set_rows(headers, [self._row(event, names, event.epoch == best) for event in ended])
         self.scrollToBottom()
 
@@ -46,8 +45,7 @@ class EpochsTable(Table):
         figures = [
             COLUMNS[name][1].format(event.metrics[name]) if name in event.metrics else "" for name in names
         ]
-        after = duration(event.metrics.get("seconds", 0))
-        return [str(event.epoch + 1), *figures, f"{after}  ★ best" if best else after]
+        return [f"★ {event.epoch + 1}" if best else str(event.epoch + 1), *figures]
 
 
 class SampleTexts(QTextEdit):

@@ -16,7 +16,7 @@ from studio.session import Session
 from studio.widgets.live_plot import LivePlot
 from studio.widgets.table import Table
 from ulmfit_core import catalog, events, project
-from ulmfit_core.events import EpochEnded, Event, SampleText
+from ulmfit_core.events import Ended, EpochEnded, Event, SampleText
 from ulmfit_core.project import RunInfo
 
 HEADERS = ["Job", "Started", "Status", "Time", "Best result"]
@@ -35,6 +35,10 @@ class Story:
     @property
     def epochs(self) -> list[EpochEnded]:
         return [event for event in self.events if isinstance(event, EpochEnded)]
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return next((event.report for event in reversed(self.events) if isinstance(event, Ended)), {})
 
 
 class RunsScreen(Screen):
@@ -106,7 +110,7 @@ class RunsScreen(Screen):
             story.info.created.replace("T", "  "),
             self._status(story.info),
             duration(story.events),
-            best_result(story.epochs),
+            best_result(story.epochs) or test_result(story.report),
         ]
 
     def _status(self, run: RunInfo) -> str:
@@ -127,7 +131,7 @@ class RunsScreen(Screen):
         headers, rows = epoch_table(story.epochs)
         self.epochs.set_rows(headers, rows)
         samples = [event for event in story.events if isinstance(event, SampleText)]
-        self.texts.set_rows(["Epoch", "Text"], [[event.epoch, event.prompt + event.text] for event in samples])
+        self.texts.set_rows(["Epoch", "Text"], [[event.epoch + 1, event.prompt + event.text] for event in samples])
         self.settings.setPlainText(settings_of(story.info))
         if self.shown is None or self.shown.id != story.info.id:
             self._show_curves(story)
@@ -141,8 +145,11 @@ class RunsScreen(Screen):
 
     def _show_tabs(self, trained: bool, wrote: bool) -> None:
         """An import has no curves: its settings are what there is to see."""
+        had_curves = self.tabs.isTabVisible(self.tabs.indexOf(self.curves))
         for page, shown in ((self.curves, trained), (self.epochs, trained), (self.texts, wrote)):
             self.tabs.setTabVisible(self.tabs.indexOf(page), shown)
+        if trained and not had_curves:
+            self.tabs.setCurrentWidget(self.curves)
 
     @Slot()
     def _delete(self) -> None:
@@ -192,10 +199,15 @@ def best_result(epochs: list[EpochEnded]) -> str:
     return ""
 
 
+def test_result(report: dict[str, Any]) -> str:
+    """What an evaluation found."""
+    return f"accuracy {report['accuracy']:.1%} on {report['rows']:,} rows" if "accuracy" in report else ""
+
+
 def epoch_table(epochs: list[EpochEnded]) -> tuple[list[str], list[list[Any]]]:
     """A row an epoch, a column a metric; the best epoch is starred."""
     names = list(dict.fromkeys(name for epoch in epochs for name in epoch.metrics))
-    rows = [[epoch.epoch, *(figure(epoch.metrics.get(name)) for name in names), "★" * epoch.best] for epoch in epochs]
+    rows = [[epoch.epoch + 1, *(figure(epoch.metrics.get(name)) for name in names), "★" * epoch.best] for epoch in epochs]
     return ["Epoch", *(name.replace("_", " ") for name in names), "Best"], rows
 
 

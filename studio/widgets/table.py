@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QTableWidget, QTableWidgetItem
 
 from studio import theme
 
 WIDEST = 420  # of a column, except the last one, which takes what is left
+NARROWEST = 140  # to which the widest column gives way
 LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-NUMERIC = set("0123456789.,-+% ")
+NUMERIC = set("0123456789.,-+% ★")
 
 
 class Table(QTableWidget):
@@ -22,6 +23,7 @@ class Table(QTableWidget):
     def __init__(self, name: str = "Table"):
         super().__init__()
         self._headers: list[str] = []
+        self._widths: list[int] = []  # that the columns would like to have
         self.nothing = ""  # a sentence that stands here while there are no rows
         self.setAccessibleName(name)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -60,6 +62,10 @@ class Table(QTableWidget):
             painter.drawText(place, Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignLeft, self.nothing)
             painter.end()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._share_width()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy()
@@ -83,10 +89,20 @@ class Table(QTableWidget):
         self.resizeColumnsToContents()
         for column in range(self.columnCount() - (not numeric)):
             self.setColumnWidth(column, min(self.columnWidth(column) + 2, WIDEST))
+        self._widths = [self.columnWidth(column) for column in range(self.columnCount())]
+        self._share_width()
         for column in range(self.columnCount()):
             first, head = self.item(0, column), self.horizontalHeaderItem(column)
             if head:
                 head.setTextAlignment(Qt.AlignmentFlag(first.textAlignment()) if first else LEFT)
+
+    def _share_width(self) -> None:
+        """The widest column gives way where it would push others out of sight."""
+        if not self._widths:
+            return
+        widest = max(self._widths)
+        lack = max(0, sum(self._widths) - self.viewport().width())
+        self.setColumnWidth(self._widths.index(widest), max(min(widest, NARROWEST), widest - lack))
 
 
 def cell(text: str) -> QTableWidgetItem:

@@ -64,30 +64,9 @@ def test_a_new_project_has_its_data(tmp_path, reviews):
     assert project.recipe.vocab.size == 120 and project.recipe.data.data == str(reviews)
 
 
-REFUSED = {
-    "broken": (
-        b"text,label\na,x,y\nb\nc,x,y,z\nd,x\n",
-        "broken.csv is broken or not separated by “,”: row 2 has 3 columns instead of 2, "
-        "and 3 of 4 rows are like that.",
-    ),
-    "quote": (b'text,label\na,x\n"b,y\nc,x\n', "quote.csv is broken: a quote that opens in row 3 is never closed."),
-    "empty": (b"", "empty.csv is empty. Choose a file with at least a few rows of text."),
-    "oneclass": (
-        b"text,label\naa,x\nbb,x\n",
-        "oneclass.csv has only one class (“x”). A classifier needs at least two; "
-        "choose another label column or add rows.",
-    ),
-    "column": (b"words,label\naa,x\nbb,y\n", "column.csv has no column “text”. Its columns are: “words”, “label”."),
-    "binary": (bytes(range(256)) * 20, "binary.csv holds binary data, not text."),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_a_refused_file_leaves_no_project(tmp_path, name):
-    content, sentence = REFUSED[name]
-    (tmp_path / f"{name}.csv").write_bytes(content)
-    out, said = new(tmp_path / "p", tmp_path / f"{name}.csv", status=1)
-    assert sentence in said.splitlines()[-1] and out == ""
+def test_a_refused_file_leaves_no_project(tmp_path, refused):
+    out, said = new(tmp_path / "p", refused.path, status=1)
+    assert refused.sentence in said.splitlines()[-1] and out == ""
     assert not (tmp_path / "p").exists()
 
 

@@ -49,8 +49,8 @@ def test_a_training_shows_its_epochs_texts_and_curves(screen: RunsScreen) -> Non
     screen.refresh()
     screen.table.selectRow(0)
     assert screen.table.texts()[0][4] == "perplexity 33.10"
-    assert screen.epochs.texts()[1] == ["1", "3.5", "33.1", "★"]
-    assert screen.texts.texts() == [["1", "The sun came out"]]
+    assert screen.epochs.texts()[1] == ["2", "3.5", "33.1", "★"]
+    assert screen.texts.texts() == [["2", "The sun came out"]]
     assert screen.tabs.isTabVisible(screen.tabs.indexOf(screen.curves))
     assert "[finetune]" in screen.settings.toPlainText() and "[model]" in screen.settings.toPlainText()
 
@@ -85,4 +85,4 @@ def test_the_best_result_knows_which_way_is_up() -> None:
 def test_metrics_that_not_every_epoch_has() -> None:
     headers, rows = epoch_table([epoch(0, a=1.0), epoch(1, a=2.0, b=0.5)])
     assert headers == ["Epoch", "a", "b", "Best"]
-    assert rows == [[0, "1", "", ""], [1, "2", "0.5", ""]]
+    assert rows == [[1, "1", "", ""], [2, "2", "0.5", ""]]

@@ -66,7 +66,7 @@ def test_an_earlier_run_is_shown_with_its_epochs_and_texts(project_session, show
     assert screen.plot.curves.folder == folder
     rows = screen.epochs.texts()
     assert len(rows) == 4 and rows[0][0] == "1"
-    assert [row[-1].endswith("best") for row in rows] == [False, True, False, False]
+    assert ["★" in row[0] for row in rows] == [False, True, False, False]
     assert "12.2" in rows[0]
     text = screen.samples.toPlainText()
     assert text.index("wrote 4 < 9 words") < text.index("wrote 1 < 9 words"), "the newest comes first"
