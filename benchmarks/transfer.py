@@ -31,7 +31,7 @@ CORPUS_WORDS = 2_000_000
 COMMON = {"vocab.size": 8000, "model.embedding": 128, "model.hidden": 256, "model.layers": 3}
 PRETRAIN = {"pretrain.epochs": 1, "pretrain.lr_max": 0.005, "pretrain.drop_mult": 0.1}
 DATASETS: dict[str, dict[str, Any]] = {
-    "trec": {"finetune.epochs": 8, "finetune.lr_max": 0.004, "classify.epochs": 6},
+    "trec": {"finetune.epochs": 8, "finetune.lr_max": 0.004, "classify.epochs": 15, "classify.lr_max": 0.02},
     "imdb": {"finetune.epochs": 2, "finetune.lr_max": 0.004, "classify.epochs": 4, "vocab.max_tokens": 200},
 }
 HEAD_ONLY = [{"epochs": 1, "groups": 1, "lr_max": 0.01, "schedule": "slanted"}]
@@ -189,13 +189,34 @@ def study(work: Path, dataset: str, seed: int) -> None:
         print(json.dumps(row), file=sys.stderr, flush=True)
 
 
+def table() -> str:
+    """All rows as a Markdown table, newest recipe of an arm last."""
+    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    lines = [
+        "| data | arm | seed | accuracy | macro F1 | TF-IDF | perplexity before → after | minutes | recipe |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in sorted(rows, key=lambda row: (row["dataset"], row["recipe"], row["arm"], row["seed"])):
+        tuned = row["perplexity_after"] and f"{row['perplexity_before']:.0f} → {row['perplexity_after']:.1f}"
+        figures = f"{row['accuracy']:.3f} | {row['macro_f1']:.3f} | {row['tfidf']:.3f} | {tuned or '-'}"
+        minutes = row["finetune_minutes"] + row["classify_minutes"]
+        lines.append(
+            f"| {row['dataset']} | {row['arm']} | {row['seed']} | {figures} | {minutes:.1f} | {row['recipe']} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("build/transfer"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--datasets", nargs="+", choices=list(DATASETS), default=list(DATASETS))
+    parser.add_argument("--table", action="store_true", help="print the rows there are as Markdown, run nothing")
     parser.add_argument("--json", action="store_true", help="print all rows as one JSON list")
     options = parser.parse_args()
+    if options.table:
+        print(table())
+        return
     work = options.work.absolute()
     prepare(work)
     for seed in options.seeds:

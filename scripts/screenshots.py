@@ -34,6 +34,7 @@ from ulmfit_core.project import INPUTS, Project  # noqa: E402
 OUT = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
 SIZE = 1280, 800
 PATIENCE = 60  # seconds that a screen may take to fill
+SETTLING = 0.3
 EARLIER = (
     "We danced all night around the fire / and sang until the sun came up.",
     "The house is cold, the chair is bare, / I still lay out her cup.",
@@ -45,11 +46,12 @@ def main() -> int:
     options = arguments()
     app = make_application(["screenshots"])
     collector = Collector(app)
-    window = open_window(trained_project(options.project))
+    project = trained_project(options.project)
+    window = open_window()
     for theme in ("light", "dark"):
         menus.choose_theme(theme)
         for name, (screen, prepare) in PICTURES.items():
-            window.go(screen)
+            show(window, screen, project)
             prepare(window.screens[screen])
             save(window, options.out / f"{name}-{theme}.png")
     collector.stop()
@@ -75,18 +77,28 @@ def trained_project(folder: Path | None) -> Project:
     return project
 
 
-def open_window(project: Project) -> MainWindow:
-    session = Session(QApplication.instance())
-    window = MainWindow(session)
+def open_window() -> MainWindow:
+    window = MainWindow(Session(QApplication.instance()))
     window.resize(*SIZE)
     window.show()
-    session.open(project.folder)
     return window
+
+
+def show(window: MainWindow, screen: str, project: Project) -> None:
+    """Welcome is seen without a project, but with the list of those opened lately."""
+    if window.session.project is None:
+        window.session.open(project.folder)
+    if screen == "welcome":
+        window.session.close_project()
+    else:
+        window.go(screen)
 
 
 def save(window: MainWindow, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    QApplication.processEvents()  # lay out what was shown last
+    settled = time.monotonic() + SETTLING
+    while time.monotonic() < settled:  # what was shown last is laid out in several rounds
+        QApplication.processEvents()
     window.grab().save(str(path))
     print(path)
 
@@ -124,6 +136,7 @@ def try_it(screen: QWidget) -> None:
     ask(screen.classifier, TYPED)
     if not screen.writer.written.toPlainText():
         screen.writer.prompt.setText("The evening")
+        screen.writer.temperature.setValue(0.4)
         screen.writer.write.click()
     wait(screen.writer.write.isEnabled, "the language model's words")
 

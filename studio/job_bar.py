@@ -33,10 +33,12 @@ class JobBar(QWidget):
         self._connect()
         self._show_work(session.job == job)
 
-    def set_ready(self, ready: bool, sentence: str) -> None:
-        """Whether the job can start, and a word about that while it does not run."""
+    def set_ready(self, ready: bool, sentence: str, done: bool = False) -> None:
+        """Whether the job can start or is done already, and a word about that while it does not run."""
         if self.session.job != self.job:
             self.start.setEnabled(ready)
+            self.start.setProperty("primary", not done)  # when it is done, Next is the likelier wish
+            self.start.style().polish(self.start)
             self.label.setText(sentence)
 
     def _lay_out(self) -> None:
@@ -81,7 +83,11 @@ class JobBar(QWidget):
             self._show_work(False)
 
     def _show_work(self, working: bool) -> None:
-        self.start.setVisible(not working)
+        """Start keeps its place, so that a double click on it does not hit Stop; the focus stays in the bar."""
+        had_focus = self.start.hasFocus() or self.stop.hasFocus()
+        self.start.setEnabled(not working)
         self.stop.setVisible(working)
         self.stop.setEnabled(working)
         self.progress.setVisible(working)
+        if had_focus:
+            (self.stop if working else self.start).setFocus()

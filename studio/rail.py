@@ -17,7 +17,7 @@ NAME = Qt.ItemDataRole.UserRole + 1
 
 # What each mark is called below the title and by a screen reader.
 WORDS = {
-    "empty": "Waiting", "ready": "Ready to start", "running": "Running", "paused": "Paused", "done": "Done",
+    "empty": "Waiting", "ready": "Ready", "running": "Running", "paused": "Paused", "done": "Done",
     "stale": "Out of date", "skipped": "Left out", "none": "",
 }  # fmt: skip
 # Marks as polygons and lines in a square of 26 by 26, so that they differ by shape and not by colour alone.

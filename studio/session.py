@@ -107,10 +107,12 @@ class Session(QObject):
     def pause(self) -> None:
         if self.control:
             self.control.pause()
+            self.project_changed.emit()
 
     def resume(self) -> None:
         if self.control:
             self.control.resume()
+            self.project_changed.emit()
 
     def stop(self) -> None:
         """Stop at the next opportunity; what was finished is kept."""

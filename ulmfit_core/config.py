@@ -232,7 +232,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "balanced": {
         "vocab.size": 8000, "model.embedding": 200, "model.hidden": 400, "pretrain.epochs": 2,
-        "finetune.epochs": 4, "classify.epochs": 4,
+        "finetune.epochs": 4, "classify.epochs": 8,
     },
     "paper": {
         "vocab.size": 30_000, "model.embedding": 400, "model.hidden": 1150, "pretrain.epochs": 12,

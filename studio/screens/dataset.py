@@ -112,9 +112,9 @@ class DatasetScreen(Screen):
         self.preview.show_roles(self.draft)
         project = self.session.project
         waiting = self._reason_to_wait()
-        same = project is not None and self.draft == project.recipe.data and project.finished_run("import")
+        same = project is not None and self.draft == project.recipe.data and bool(project.finished_run("import"))
         said = "This is what was imported." if same else "Not imported yet: press Import to use it."
-        self.bar.set_ready(not waiting, waiting or said)
+        self.bar.set_ready(not waiting, waiting or said, same)
 
     def _reason_to_wait(self) -> str:
         if not self.draft.data:

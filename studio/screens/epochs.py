@@ -29,7 +29,7 @@ class EpochsTable(Table):
 
     def __init__(self) -> None:
         super().__init__("Epochs")
-        self.nothing = "A row of figures appears here after each epoch. The best epoch is kept."
+        self.nothing = "A row of figures appears here after each epoch. The best epoch gets a star and is kept."
         self.show_events([])
 
     def show_events(self, told: Sequence[Event]) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from studio import theme
 from studio.screens.screen import Screen
@@ -18,6 +27,7 @@ from studio.widgets.table import Table
 from ulmfit_core import events
 from ulmfit_core.project import Project
 
+LEAST_TABLE = 112  # two classes with their heading
 SPLITS = {"test": "test rows", "valid": "validation rows"}
 NOTHING = (
     "Here will stand how often the classifier is right on texts it never saw, beside a word-counting baseline;\n"
@@ -92,11 +102,13 @@ class Report(QScrollArea):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.MEDIUM)
         column.addLayout(beside(self._figures(), 2, self._comparison(), 3))
-        column.addLayout(beside(self._matrix(), 1, card("Each class", "", self.classes), 1), 3)
+        column.addLayout(beside(self._matrix(), 1, card("Each class", "", self.classes), 1), 1)
         about = "Wrong answers, those first where the true label was thought least likely."
-        column.addWidget(card("Worst errors", about, self.worst), 2)
+        column.addWidget(card("Worst errors", about, self.worst), 1)
         for table in (self.confusion, self.classes, self.worst):
-            table.setMinimumHeight(150)
+            # Without this the page is as high as the tables would like, and more than the window.
+            table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+            table.setMinimumHeight(LEAST_TABLE)
         self.setWidget(inside)
         self.setWidgetResizable(True)
 
@@ -110,13 +122,15 @@ class Report(QScrollArea):
             stack.addWidget(QLabel(name))
             across.addLayout(stack)
             figure.setAccessibleName(name)
-        return card("", "", figures, self.rows)
+        frame = card("", "", figures, self.rows)
+        frame.layout().addStretch()  # type: ignore[union-attr]
+        return frame
 
     def _comparison(self) -> QFrame:
         return card("Beside simpler means", "", self.comparison, self.verdict)
 
     def _matrix(self) -> QFrame:
-        about = "Rows are the true labels, columns the answers. The stronger a shade, the larger its share of the row."
+        about = "Rows: true labels. Columns: answers. Shade: share of the row."
         return card("Confusion matrix", about, self.confusion)
 
 

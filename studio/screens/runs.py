@@ -11,6 +11,7 @@ import tomlkit
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QPlainTextEdit, QPushButton, QSplitter, QTabWidget
 
+from studio import theme
 from studio.screens.screen import Screen
 from studio.session import Session
 from studio.widgets.live_plot import LivePlot
@@ -78,6 +79,7 @@ class RunsScreen(Screen):
     def _fill_body(self) -> None:
         self.settings.setReadOnly(True)
         self.settings.setAccessibleName("Settings of the chosen run")
+        self.curves.setContentsMargins(*[theme.MEDIUM] * 4)
         self.table.setSelectionMode(Table.SelectionMode.SingleSelection)
         self.delete.setToolTip("Remove the folder of this run with its logs and checkpoint. Models are kept.")
         self.tabs.addTab(self.curves, "Curves")

@@ -28,6 +28,7 @@ from studio.screens.screen import Screen
 from studio.session import Session
 from studio.widgets.bars import Bars
 from studio.widgets.card import card, line
+from studio.widgets.controls import TEXT_MARGINS
 from studio.widgets.table import Table
 from studio.worker import Background
 from ulmfit_core.project import Project
@@ -246,6 +247,8 @@ class WriterPart(QWidget):
         self.words.setAccessibleName("How many words to write")
         self.temperature = QDoubleSpinBox(minimum=0, maximum=2, singleStep=0.1, value=0.8, prefix="temperature ")
         self.temperature.setAccessibleName("Temperature")
+        for box in (self.words, self.temperature):
+            box.lineEdit().setTextMargins(*TEXT_MARGINS)
         self.temperature.setToolTip("Low: the likeliest words. High: bolder and odder ones.")
         self.write = QPushButton("&Write on")
         self.write.setToolTip("Let the language model continue the text; press again for another continuation.")

@@ -67,7 +67,7 @@ class VocabScreen(Screen):
         assert project is not None
         self.form.set_model(project.recipe.vocab)
         waiting = project.waits_for("vocab")
-        self.bar.set_ready(not waiting, waiting or _standing(project))
+        self.bar.set_ready(not waiting, waiting or _standing(project), project.state("vocab").mark == "done")
         self._load_if_new(project)
 
     # Building the screen

@@ -148,6 +148,7 @@ class StartPage(QWidget):
             item.setData(Qt.ItemDataRole.UserRole, str(folder))
             item.setToolTip(f"Open {folder}")
             self.recent.addItem(item)
+        self.recent.setMaximumHeight(self.recent.sizeHintForRow(0) * len(folders) + 2 * theme.SMALL)
         self.recent.setVisible(bool(folders))
         self.none_yet.setVisible(not folders)
 

@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTab
 
 from studio import theme
 
-CELL = 46
+CELL, ROW, HEAD = 46, 36, 34  # least width, heights
+SEEN = 8  # rows of which the table is never shorter
 
 
 class Confusion(QTableWidget):
@@ -23,11 +24,10 @@ class Confusion(QTableWidget):
         self.setAccessibleName("Confusion matrix: rows are true labels, columns are answers")
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setTabKeyNavigation(False)
-        for header in (self.horizontalHeader(), self.verticalHeader()):
-            header.setMinimumSectionSize(CELL)
+        self.horizontalHeader().setMinimumSectionSize(CELL)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        self.verticalHeader().setDefaultSectionSize(CELL - 10)
+        self.verticalHeader().setDefaultSectionSize(ROW)
         theme.changed.connect(self._fill)
 
     def set_counts(self, labels: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
@@ -36,6 +36,7 @@ class Confusion(QTableWidget):
         self.setColumnCount(len(labels))
         self.setHorizontalHeaderLabels(self._labels)
         self.setVerticalHeaderLabels(self._labels)
+        self.setMinimumHeight(HEAD + ROW * min(len(labels), SEEN))
         self._fill()
 
     @Slot()

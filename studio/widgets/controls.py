@@ -29,6 +29,10 @@ CHOICES = {
 }
 
 
+# Left, top, right, bottom inside a spin box: its own padding in a style sheet does not move the text.
+TEXT_MARGINS = 7, 0, 0, 0
+
+
 class NumberBox(QDoubleSpinBox):
     """A spin box for whole numbers and for rates as small as 0.0001; the wheel turns it only with the focus.
 
@@ -50,6 +54,7 @@ class NumberBox(QDoubleSpinBox):
         self.setKeyboardTracking(False)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.valueChanged.connect(self._tell)
+        self.lineEdit().setTextMargins(*TEXT_MARGINS)
         self.lineEdit().textEdited.connect(self._typing)
         self.editingFinished.connect(self._finished)
 

@@ -84,6 +84,7 @@ class RunBar(QWidget):
         """Follow the session and the project: which buttons may be pressed, what there is to say."""
         if not self.isVisible():
             return
+        had_focus = any(each.hasFocus() for each in self._buttons)
         self.overall.setVisible(self.running)
         self.phase.setVisible(self.running and self._plan is not None)
         self.epoch.setVisible(self.running and self._plan is not None)
@@ -93,8 +94,10 @@ class RunBar(QWidget):
             self._timer.start()
         else:
             self._timer.stop()
-            self._offer_control(False)
             self._show_idle()
+            self._offer_control(False)
+        if had_focus:
+            self._keep_focus()
 
     @Slot()
     def tick(self) -> None:
@@ -168,11 +171,18 @@ class RunBar(QWidget):
         else:
             self.status.setText(waiting or idle_sentence(project.state(self.step), self.step in TRAINED))
 
+    def _keep_focus(self) -> None:
+        """A button that can no longer be pressed would send the focus astray, and a keyboard user with it."""
+        usable = [each for each in self._buttons if each.isVisible() and each.isEnabled()]
+        if usable and not any(each.hasFocus() for each in usable):
+            usable[0].setFocus()
+
     def _offer_start(self, may: bool, run: RunInfo | None) -> None:
         self._resumable = run
         self.resume_button.setVisible(run is not None)
         self.start_button.setText("Start &anew" if run else self._verb)
-        self.start_button.setProperty("primary", run is None)  # going on is the likelier wish
+        done = self.session.project is not None and self.session.project.state(self.step).mark == "done"
+        self.start_button.setProperty("primary", not run and not done)  # going on is the likelier wish
         self.start_button.style().polish(self.start_button)
         self.start_button.setEnabled(may)
 
@@ -189,15 +199,17 @@ class RunBar(QWidget):
         self.pause_button = button("&Pause", "Hold the work; it goes on where it was.", self.pause_or_continue)
         self.finish_button = button("&Finish now", "End early and keep the best result so far.", self.finish)
         self.stop_button = button("S&top", "Stop soon. The last finished step is kept.", self.stop)
+        self._buttons = (
+            self.resume_button, self.start_button, self.pause_button, self.finish_button, self.stop_button,
+        )  # fmt: skip
         self.resume_button.setProperty("primary", True)
         for extra in (self.pause_button, self.finish_button):
             extra.setVisible(self.step in TRAINED)
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
-        for each in (self.resume_button, self.start_button, self.pause_button, self.finish_button):
+        for each in self._buttons:
             buttons.addWidget(each)
-        buttons.addWidget(self.stop_button)
         buttons.addSpacing(theme.SMALL)
         buttons.addWidget(self.status, 1)
         meters = QHBoxLayout()

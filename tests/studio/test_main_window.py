@@ -11,6 +11,7 @@ from studio.rail import MARK
 from studio.screens import SCREENS
 from studio.session import Session
 from ulmfit_core import events, files
+from ulmfit_core.config import Recipe
 
 
 def opened(window: MainWindow, recipe, tmp_path) -> Session:
@@ -188,3 +189,38 @@ def test_the_table_of_screens_resolves() -> None:
     for row in SCREENS.values():
         assert row.resolve().title
     assert steps.screen_of("classify") == "classify" and steps.title_of("finetune") == "Fine-tune"
+
+
+def test_to_come_by_the_rail_is_not_to_choose(window: MainWindow, recipe, tmp_path, qtbot) -> None:
+    opened(window, recipe, tmp_path)
+    window.new_project()
+    window.rail.setFocus(Qt.FocusReason.TabFocusReason)
+    assert window.current == "welcome"
+    qtbot.keyClick(window.rail, Qt.Key.Key_Return)
+    assert window.current == "dataset"
+
+
+def test_before_the_data_is_known_no_step_is_left_out(window: MainWindow, tmp_path) -> None:
+    opened(window, Recipe(name="Empty"), tmp_path)
+    assert set(marks(window).values()) == {"empty", "none"}
+
+
+def test_the_rail_shows_a_pause(window: MainWindow, recipe, tmp_path, endless_import, qtbot) -> None:
+    session = opened(window, recipe, tmp_path)
+    session.start("import")
+    session.pause()
+    assert marks(window)["Data"] == "paused"
+    session.resume()
+    assert marks(window)["Data"] == "running"
+
+
+def test_the_focus_stays_where_work_was_started(window: MainWindow, recipe, tmp_path, endless_import, qtbot) -> None:
+    session = opened(window, recipe, tmp_path)
+    bar = window.screens["dataset"].bar  # type: ignore[attr-defined]
+    qtbot.waitUntil(bar.start.isEnabled)
+    bar.start.setFocus()
+    qtbot.keyClick(bar.start, Qt.Key.Key_Space)
+    assert bar.stop.hasFocus()
+    with qtbot.waitSignal(session.run_ended, timeout=10_000):
+        qtbot.keyClick(bar.stop, Qt.Key.Key_Space)
+    assert bar.start.hasFocus()
