@@ -18,6 +18,7 @@ from ulmfit_core import config, sample, terminal
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
+from ulmfit_core.jobs.base import base_folder
 from ulmfit_core.project import TITLES, Project
 
 app = typer.Typer(
@@ -70,7 +71,8 @@ def new(
             config.set_value(recipe, f"data.{role}", str(path.expanduser().absolute()))
     recipe.data.text = list(text) if text else recipe.data.text
     recipe.data.label = label or recipe.data.label
-    _check_base(recipe.base)
+    if base != "none":
+        base_folder(recipe.base)
     existed = folder.exists()
     project = Project.create(folder, recipe)
     created = False
@@ -103,12 +105,6 @@ def _set(recipe: Recipe, setting: str) -> None:
         config.set_value(recipe, key, config.parse_value(value))
     except UserError:
         config.set_value(recipe, key, value)  # a column named 1 is text, though it reads as a number
-
-
-def _check_base(base: str) -> None:
-    if base in ("none", "starter") or (Path(base) / "model.json").exists():
-        return
-    raise UserError(f"There is no pretrained model in {base}. Give the folder of a bundle, “starter” or “none”.")
 
 
 def _take_back(folder: Path, existed: bool) -> None:
@@ -286,13 +282,10 @@ def predict(
 
 def _predict_texts(project: Project, texts: list[str]) -> list[dict[str, Any]]:
     from ulmfit_core.inference.predictor import Predictor
+    from ulmfit_core.jobs.predict_file import as_record
 
     predictor = Predictor.load(project.bundle_folder("classify"))
-    return [_answer(prediction) for prediction in predictor.predict(texts)]
-
-
-def _answer(prediction: Any) -> dict[str, Any]:
-    return {"text": prediction.text, "label": prediction.label, "probabilities": prediction.probabilities}
+    return [as_record(prediction) for prediction in predictor.predict(texts)]
 
 
 def _predict_file(project: Project, data: Path, out: Path | None) -> dict[str, Any] | list[dict[str, Any]]:

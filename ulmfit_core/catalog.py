@@ -37,11 +37,11 @@ JOBS: dict[str, Entry] = {
 }
 
 READERS: dict[str, Entry] = {
-    "table": Entry("ulmfit_core.data.readers:read_delimited", "CSV or TSV"),
-    "jsonl": Entry("ulmfit_core.data.readers:read_json_lines", "JSON lines"),
-    "parquet": Entry("ulmfit_core.data.readers:read_parquet", "Parquet"),
-    "text": Entry("ulmfit_core.data.readers:read_text", "Text, one document a line or WikiText"),
-    "folder": Entry("ulmfit_core.data.readers:read_folder", "Folder of text files by label"),
+    "table": Entry("ulmfit_core.data.formats:read_delimited", "CSV or TSV"),
+    "jsonl": Entry("ulmfit_core.data.formats:read_json_lines", "JSON lines"),
+    "parquet": Entry("ulmfit_core.data.formats:read_parquet", "Parquet"),
+    "text": Entry("ulmfit_core.data.formats:read_text", "Text, one document a line or WikiText"),
+    "folder": Entry("ulmfit_core.data.formats:read_folder", "Folder of text files by label"),
 }
 
 RULES: dict[str, Entry] = {

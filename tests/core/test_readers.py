@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from ulmfit_core.config import DataSettings
 from ulmfit_core.data import sniff
-from ulmfit_core.data.readers import BadRow, Row, inspect, preview, read_rows
+from ulmfit_core.data.formats import BadRow
+from ulmfit_core.data.readers import Row, inspect, preview, read_rows
 from ulmfit_core.errors import UserError
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ulmfit_core import files
-from ulmfit_core.data.readers import BadRow
+from ulmfit_core.data.formats import BadRow
 from ulmfit_core.data.splits import SPLITS
 from ulmfit_core.errors import UserError
 

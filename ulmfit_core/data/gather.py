@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from ulmfit_core.config import DataSettings
 from ulmfit_core.data import dataset as store
 from ulmfit_core.data import splits
-from ulmfit_core.data.readers import BadRow, Row, Source, inspect, read_rows, read_texts
+from ulmfit_core.data.formats import BadRow, Source
+from ulmfit_core.data.readers import Row, inspect, read_rows, read_texts
 from ulmfit_core.events import Progress
 from ulmfit_core.run import Run
 

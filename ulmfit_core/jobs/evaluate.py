@@ -9,7 +9,8 @@ import numpy as np
 
 from ulmfit_core import events, files
 from ulmfit_core.data.dataset import Dataset
-from ulmfit_core.data.readers import BadRow, read_rows
+from ulmfit_core.data.formats import BadRow
+from ulmfit_core.data.readers import read_rows
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference import baseline
 from ulmfit_core.inference.predictor import Predictor

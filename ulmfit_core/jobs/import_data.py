@@ -16,8 +16,8 @@ from ulmfit_core.config import DataSettings
 from ulmfit_core.data import dataset as store
 from ulmfit_core.data import splits
 from ulmfit_core.data.dataset import Dataset
+from ulmfit_core.data.formats import BadRow
 from ulmfit_core.data.gather import BATCH, Gathered, gather_corpus, gather_rows
-from ulmfit_core.data.readers import BadRow
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Artefact
 from ulmfit_core.project import Project

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ulmfit_core import events, files
-from ulmfit_core.data.readers import BadRow, Row, read_rows
+from ulmfit_core.data.formats import BadRow
+from ulmfit_core.data.readers import Row, read_rows
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference.predictor import Prediction, Predictor
 from ulmfit_core.project import Project
