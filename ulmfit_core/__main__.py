@@ -82,7 +82,7 @@ def new(
     finally:
         if not created:
             _take_back(project.folder, existed)
-    _say(f"Created {project.folder}: {_rows_line(ended.report)}.")
+    _say(f"Created {project.folder}: {terminal.rows_line(ended.report)}.")
     _say(f"Go on with: ulmfit run {folder}")
 
 
@@ -183,7 +183,7 @@ def run_sample(
     _say(f"The sample project is in {project.folder}")
     _run_all(project, resume=True)
     report = _finished(terminal.work(project, "evaluate"), project).report
-    for line in _report_lines(report):
+    for line in terminal.report_lines(report):
         print(line)
 
 
@@ -197,7 +197,7 @@ def data(folder: Folder, as_json: Json = False) -> None:
     if as_json:
         _print_json(facts)
         return
-    print(f"{_rows_line(facts)}.")
+    print(f"{terminal.rows_line(facts)}.")
     for name, count in facts["classes"].items():
         print(f"  {name}: {count:,}")
     for row in facts["bad_rows"][:20]:
@@ -253,7 +253,7 @@ def evaluate(
     if as_json:
         _print_json(report)
         return
-    for line in _report_lines(report):
+    for line in terminal.report_lines(report):
         print(line)
 
 
@@ -325,27 +325,6 @@ def _say(text: str) -> None:
 
 def _print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=1))
-
-
-def _rows_line(facts: dict[str, Any]) -> str:
-    bad = facts.get("bad_row_count", facts["bad_rows"])
-    splits = ", ".join(f"{count:,} {name}" for name, count in facts["splits"].items() if count)
-    left_out = f", {bad:,} left out" if bad else ""
-    return f"{facts['rows']:,} rows ({splits}{left_out}), {len(facts['classes'])} classes"
-
-
-def _report_lines(report: dict[str, Any]) -> list[str]:
-    tfidf = report["baseline_tfidf"]
-    lines = [
-        f"{report['rows']:,} rows ({report['split']})",
-        f"ULMFiT    accuracy {report['accuracy']:.4f}  macro F1 {report['macro_f1']:.4f}",
-        f"TF-IDF    accuracy {tfidf['accuracy']:.4f}  macro F1 {tfidf['macro_f1']:.4f}",
-        f"majority  accuracy {report['majority']:.4f}",
-    ]
-    for label, row in report["per_class"].items():
-        scores = f"precision {row['precision']:.3f}  recall {row['recall']:.3f}  F1 {row['f1']:.3f}"
-        lines.append(f"  {label}: {scores}  ({row['support']:,.0f} rows)")
-    return lines
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Shows a run in the terminal, on standard error, and lets Ctrl-C stop it with a checkpoint."""
+"""Shows a run and its figures in the terminal, and lets Ctrl-C stop a run with a checkpoint."""
 
 from __future__ import annotations
 
@@ -116,3 +116,29 @@ class RunView:
 def _metrics(event: events.EpochEnded) -> str:
     names = [name for name in METRICS if name in event.metrics]
     return "  ".join(f"{name.replace('_', ' ')} {event.metrics[name]:.4g}" for name in names)
+
+
+# Figures in words
+
+
+def rows_line(facts: dict[str, Any]) -> str:
+    """What an import brought, in one line."""
+    bad = facts.get("bad_row_count", facts["bad_rows"])
+    splits = ", ".join(f"{count:,} {name}" for name, count in facts["splits"].items() if count)
+    left_out = f", {bad:,} left out" if bad else ""
+    return f"{facts['rows']:,} rows ({splits}{left_out}), {len(facts['classes'])} classes"
+
+
+def report_lines(report: dict[str, Any]) -> list[str]:
+    """An evaluation beside its baselines, a line each, then the classes."""
+    tfidf = report["baseline_tfidf"]
+    lines = [
+        f"{report['rows']:,} rows ({report['split']})",
+        f"ULMFiT    accuracy {report['accuracy']:.4f}  macro F1 {report['macro_f1']:.4f}",
+        f"TF-IDF    accuracy {tfidf['accuracy']:.4f}  macro F1 {tfidf['macro_f1']:.4f}",
+        f"majority  accuracy {report['majority']:.4f}",
+    ]
+    for label, row in report["per_class"].items():
+        scores = f"precision {row['precision']:.3f}  recall {row['recall']:.3f}  F1 {row['f1']:.3f}"
+        lines.append(f"  {label}: {scores}  ({row['support']:,.0f} rows)")
+    return lines
