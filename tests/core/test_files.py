@@ -81,3 +81,31 @@ def test_a_log_grows_and_can_be_cut_back(tmp_path):
     log.close()
     assert (tmp_path / "log").read_bytes() == b"onethree"
     assert files.AppendLog(tmp_path / "log").offset == 8
+
+
+def test_a_crash_between_two_renames_is_mended(tmp_path):
+    aside = tmp_path / ".models.old-123"
+    aside.mkdir()
+    (aside / "weights").write_text("old")
+    files.recover(tmp_path)
+    assert (tmp_path / "models" / "weights").read_text() == "old" and os.listdir(tmp_path) == ["models"]
+
+
+def test_what_was_moved_aside_goes_when_the_new_folder_is_there(tmp_path):
+    for name in (".models.old-123", "models"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights").write_text(name)
+    files.recover(tmp_path)
+    assert (tmp_path / "models" / "weights").read_text() == "models" and os.listdir(tmp_path) == ["models"]
+
+
+def test_a_streamed_file_appears_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "answers.csv"
+    with pytest.raises(RuntimeError), files.replacing_file(target) as log:
+        log.write(b"half")
+        raise RuntimeError
+    assert os.listdir(tmp_path) == []
+    with files.replacing_file(target) as log:
+        log.write(b"whole")
+        assert not target.exists()
+    assert target.read_bytes() == b"whole" and os.listdir(tmp_path) == ["answers.csv"]
