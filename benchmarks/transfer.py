@@ -32,9 +32,14 @@ COMMON = {"vocab.size": 8000, "model.embedding": 128, "model.hidden": 256, "mode
 PRETRAIN = {"pretrain.epochs": 1, "pretrain.lr_max": 0.005, "pretrain.drop_mult": 0.1}
 DATASETS: dict[str, dict[str, Any]] = {
     "trec": {"finetune.epochs": 8, "finetune.lr_max": 0.004, "classify.epochs": 15, "classify.lr_max": 0.02},
-    "imdb": {"finetune.epochs": 2, "finetune.lr_max": 0.004, "classify.epochs": 4, "vocab.max_tokens": 200},
+    "imdb": {
+        "vocab.max_tokens": 200, "finetune.epochs": 2, "finetune.lr_max": 0.004,
+        "classify.epochs": 12, "classify.lr_max": 0.02,
+    },
 }
 HEAD_ONLY = [{"epochs": 1, "groups": 1, "lr_max": 0.01, "schedule": "slanted"}]
+# What suits an untrained network better: all layers from the first step, at one rate.
+AT_ONCE = {"classify.unfreezing": "all", "classify.layer_factor": 1.0}
 SCRATCH = {"base": "none", "pretrain.enabled": False, "finetune.enabled": False}
 
 
@@ -139,6 +144,7 @@ def arms(work: Path, dataset: str, seed: int) -> list[tuple[str, Path, dict[str,
         ("whole", whole, base),
         ("scratch-head", scratch, {**SCRATCH, "classify.phases": HEAD_ONLY}),
         ("scratch", scratch, SCRATCH),
+        ("scratch-all", scratch, {**SCRATCH, **AT_ONCE}),
     ]
 
 

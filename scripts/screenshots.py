@@ -44,6 +44,7 @@ TYPED = "The kettle sings, the door stands wide, / and all my oldest friends ins
 
 def main() -> int:
     options = arguments()
+    shutil.rmtree(PLACE, ignore_errors=True)  # of a run that was broken off
     app = make_application(["screenshots"])
     collector = Collector(app)
     project = trained_project(options.project)
@@ -68,7 +69,7 @@ def arguments() -> argparse.Namespace:
 
 def trained_project(folder: Path | None) -> Project:
     """The sample, or the project in `folder`, with every step done that was not done yet."""
-    project = Project.open(folder) if folder else sample.open_or_make()
+    project = Project.open(folder) if folder else sample.open_or_make(PLACE / "Happy and sad verses")
     for step in INPUTS:
         if project.state(step).mark not in ("done", "skipped"):
             ended = terminal.work(project, step)
@@ -135,8 +136,7 @@ def try_it(screen: QWidget) -> None:
         screen.classifier.keep.click()
     ask(screen.classifier, TYPED)
     if not screen.writer.written.toPlainText():
-        screen.writer.prompt.setText("The evening")
-        screen.writer.temperature.setValue(0.4)
+        screen.writer.prompt.setText("My mother")
         screen.writer.write.click()
     wait(screen.writer.write.isEnabled, "the language model's words")
 

@@ -22,6 +22,7 @@ class JobBar(QWidget):
         self.session, self.job = session, job
         self.start = QPushButton(caption)
         self.start.setProperty("primary", True)
+        self.start.setToolTip("Begin this step with what is chosen above.")
         self.stop = QPushButton("&Stop")
         self.stop.setToolTip("Stop now; the project stays as it was before.")
         self.progress = QProgressBar()
@@ -59,8 +60,7 @@ class JobBar(QWidget):
 
     @Slot()
     def _stop(self) -> None:
-        self.stop.setEnabled(False)
-        self.label.setText("Stopping…")
+        self.label.setText("Stopping…")  # the button stays usable: disabling it would send the focus astray
         self.session.stop()
 
     @Slot(str, object)
@@ -87,7 +87,6 @@ class JobBar(QWidget):
         had_focus = self.start.hasFocus() or self.stop.hasFocus()
         self.start.setEnabled(not working)
         self.stop.setVisible(working)
-        self.stop.setEnabled(working)
         self.progress.setVisible(working)
         if had_focus:
             (self.stop if working else self.start).setFocus()

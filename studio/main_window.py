@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSettings, QTimer, Slot
+from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Slot
 from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -68,6 +68,8 @@ class MainWindow(QMainWindow):
         self.status.setProperty("role", "muted")
         self.back = QPushButton("&Back")
         self.next = QPushButton("&Next")
+        self.back.setToolTip("Go to the step before this one.")
+        self.next.setToolTip("Go to the step after this one; what runs goes on.")
 
     def _lay_out(self) -> None:
         self.rail_panel = QFrame()
@@ -131,10 +133,20 @@ class MainWindow(QMainWindow):
             row = WELCOME if name == "welcome" else SCREENS[name]
             self.screens[name] = row.resolve()(self.session)
             self.stack.addWidget(self.screens[name])
+            self._order_tabs()
         self.current = name
         self.alert.clear()
         self.stack.setCurrentWidget(self.screens[name])
         self._show_state()
+
+    def _order_tabs(self) -> None:
+        """Back and Next come after the newest screen, whose parts now end the chain of Tab."""
+        last = self.previousInFocusChain()
+        while last and last.focusPolicy() == Qt.FocusPolicy.NoFocus:
+            last = last.previousInFocusChain()
+        if last:  # the chain is a ring, so there always is one
+            QWidget.setTabOrder(last, self.back)
+            QWidget.setTabOrder(self.back, self.next)
 
     @Slot()
     def go_back(self) -> None:
@@ -236,17 +248,22 @@ class MainWindow(QMainWindow):
         if state.mark == "skipped":
             self.hint.show_message(f"This step is left out. {state.reason}", "info")
         elif state.mark == "stale":
-            self.hint.show_message(f"{state.reason} Run this step again to bring it up to date.", "warning")
+            self._explain_stale(state.reason)
         elif state.mark == "empty":
-            self._explain_waiting(state.reason)
+            self._explain_waiting(f"This step cannot start yet. {state.reason}", "info")
 
-    def _explain_waiting(self, reason: str) -> None:
+    def _explain_stale(self, reason: str) -> None:
+        if not self._explain_waiting(f"This step is out of date. {reason}", "warning"):
+            self.hint.show_message(f"{reason} Run this step again to bring it up to date.", "warning")
+
+    def _explain_waiting(self, sentence: str, level: str) -> bool:
+        """Say what the shown step waits for and offer to go there. False if it waits for no other step."""
         assert self.session.project is not None
         step = steps.blocking_step(self.session.project, self.current)
-        if not step:
-            return  # the Data screen: choosing a file is what the screen is for
-        self._hint_action = lambda: self.go(steps.screen_of(step))
-        self.hint.show_message(f"This step cannot start yet. {reason}", "info", f"Go to “{steps.title_of(step)}”")
+        if step:
+            self._hint_action = lambda: self.go(steps.screen_of(step))
+            self.hint.show_message(sentence, level, f"Go to “{steps.title_of(step)}”")
+        return bool(step)
 
     @Slot()
     def _act_on_hint(self) -> None:

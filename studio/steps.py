@@ -23,8 +23,6 @@ def state_of(session: Session, name: str) -> StepState:
     screen, project = SCREENS[name], session.project
     if project is None or not (screen.step or screen.needs):
         return StepState("none")
-    if not project.recipe.data.data and screen.step != "import":
-        return StepState("empty", "Waits for “Data”.")  # what is left out depends on the data
     if screen.step:
         return project.state(screen.step)
     return _state_of_use(project, screen.needs)

@@ -181,6 +181,8 @@ class Project:
             return "Switched off in the settings."
         if step == "pretrain" and recipe.base != "none":
             return "The project starts from a pretrained language model."
+        if not recipe.data.data:
+            return ""  # what follows depends on the data
         if step == "pretrain" and not recipe.data.corpus:
             return "No general text was given; the language model learns from the project's own text."
         if step in ("classify", "evaluate") and not recipe.data.label:

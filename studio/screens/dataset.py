@@ -72,6 +72,7 @@ class DatasetScreen(Screen):
         self.tabs.addTab(self.preview, "Preview")
         self.tabs.addTab(self.imported, "Imported")
         self.tabs.addTab(self.left_out, "Rows left out")
+        self.tabs.tabBar().setAccessibleName("What to see of the data")
         sides = QHBoxLayout()
         sides.setSpacing(theme.LARGE)
         sides.addWidget(self.mapping)

@@ -111,6 +111,7 @@ class Report(QScrollArea):
             table.setMinimumHeight(LEAST_TABLE)
         self.setWidget(inside)
         self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the focus of what is in it
 
     def _figures(self) -> QFrame:
         figures = QWidget()

@@ -86,6 +86,7 @@ class RunsScreen(Screen):
         self.tabs.addTab(self.epochs, "Epochs")
         self.tabs.addTab(self.texts, "Texts")
         self.tabs.addTab(self.settings, "Settings")
+        self.tabs.tabBar().setAccessibleName("What to see of the chosen run")
         self.split = QSplitter(Qt.Orientation.Vertical)
         self.split.addWidget(self.table)
         self.split.addWidget(self.tabs)
@@ -112,7 +113,7 @@ class RunsScreen(Screen):
             story.info.created.replace("T", "  "),
             self._status(story.info),
             duration(story.events),
-            best_result(story.epochs) or test_result(story.report),
+            best_result(story.epochs) or measured(story.report),
         ]
 
     def _status(self, run: RunInfo) -> str:
@@ -201,7 +202,7 @@ def best_result(epochs: list[EpochEnded]) -> str:
     return ""
 
 
-def test_result(report: dict[str, Any]) -> str:
+def measured(report: dict[str, Any]) -> str:
     """What an evaluation found."""
     return f"accuracy {report['accuracy']:.1%} on {report['rows']:,} rows" if "accuracy" in report else ""
 
@@ -209,8 +210,12 @@ def test_result(report: dict[str, Any]) -> str:
 def epoch_table(epochs: list[EpochEnded]) -> tuple[list[str], list[list[Any]]]:
     """A row an epoch, a column a metric; the best epoch is starred."""
     names = list(dict.fromkeys(name for epoch in epochs for name in epoch.metrics))
-    rows = [[epoch.epoch + 1, *(figure(epoch.metrics.get(name)) for name in names), "★" * epoch.best] for epoch in epochs]
-    return ["Epoch", *(name.replace("_", " ") for name in names), "Best"], rows
+    headers = ["Epoch", *(name.replace("_", " ") for name in names), "Best"]
+    return headers, [epoch_row(epoch, names) for epoch in epochs]
+
+
+def epoch_row(epoch: EpochEnded, names: list[str]) -> list[Any]:
+    return [epoch.epoch + 1, *(figure(epoch.metrics.get(name)) for name in names), "★" * epoch.best]
 
 
 def figure(value: float | None) -> str:

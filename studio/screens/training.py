@@ -190,6 +190,7 @@ class TrainingScreen(Screen):
         area = QScrollArea()
         area.setWidget(self.settings)
         area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the focus of what is in it
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setFixedWidth(SETTINGS_WIDTH)
         return area

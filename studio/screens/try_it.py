@@ -160,6 +160,7 @@ class ClassifierPart(QWidget):
     def _make_parts(self) -> None:
         self.text = QPlainTextEdit()
         self.text.setAccessibleName("Text to classify")
+        self.text.setToolTip("The classifier answers a moment after you pause; the text is kept nowhere.")
         self.text.setTabChangesFocus(True)
         self.text.setMinimumHeight(70)
         self._typing = QTimer(self, singleShot=True, interval=TYPING_MILLISECONDS)
@@ -242,9 +243,11 @@ class WriterPart(QWidget):
         self.prompt = QLineEdit()
         self.prompt.setPlaceholderText("The beginning of a text; empty lets the model begin")
         self.prompt.setAccessibleName("Beginning of the text")
+        self.prompt.setToolTip("The language model goes on from here (Return).")
         self.prompt.returnPressed.connect(self._write)
         self.words = QSpinBox(minimum=1, maximum=300, value=30, suffix=" words")
         self.words.setAccessibleName("How many words to write")
+        self.words.setToolTip("It may stop earlier, where it takes the text to be finished.")
         self.temperature = QDoubleSpinBox(minimum=0, maximum=2, singleStep=0.1, value=0.8, prefix="temperature ")
         self.temperature.setAccessibleName("Temperature")
         for box in (self.words, self.temperature):

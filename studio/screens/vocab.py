@@ -6,7 +6,7 @@ import html
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QScrollArea, QTextBrowser, QVBoxLayout, QWidget
 
 from studio import theme
@@ -89,12 +89,14 @@ class VocabScreen(Screen):
         area = QScrollArea()
         area.setWidget(inside)
         area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the focus of what is in it
         area.setFixedWidth(SETTINGS_WIDTH)
         return area
 
     def _result(self) -> QWidget:
         self.text.setAccessibleName("A text to cut into tokens")
         self.text.setPlaceholderText("Type a text to see its tokens")
+        self.text.setToolTip("Any text of your own; it is cut as you type and kept nowhere.")
         self.tokens.setAccessibleName("The tokens of the typed text")
         self.tokens.setFixedHeight(96)
         self.count.setProperty("role", "muted")

@@ -220,6 +220,7 @@ class Fold(QFrame):
         self.heading = QToolButton()
         self.heading.setText(f"{title} ({len(rows)} settings)")
         self.heading.setCheckable(True)
+        self.heading.setToolTip("Show or hide settings that seldom need a change.")
         self.heading.setAutoRaise(True)
         self.heading.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.heading.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -26,9 +26,11 @@ class PathField(QWidget):
         self.edit.editingFinished.connect(self._tell)
         self.browse = QPushButton("Browse…")
         self.browse.setAccessibleName(f"Browse for: {name}")
+        self.browse.setToolTip("Choose a file in a dialog.")
         self.browse.clicked.connect(self._browse_file)
         self.folder = QPushButton("Folder…")
         self.folder.setAccessibleName(f"Browse for a folder: {name}")
+        self.folder.setToolTip("Choose a folder in a dialog: one with a sub-folder of text files for each label.")
         self.folder.clicked.connect(self._browse_folder)
         self.folder.setVisible(folders)
         self.edit.setAcceptDrops(False)  # the edit would insert the address as text

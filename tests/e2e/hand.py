@@ -113,10 +113,13 @@ class Hand:
         """Turn the wheel until the control is in sight."""
         area = scroll_area_of(widget)
         while area and (notch := direction(widget, area)):
-            before = area.verticalScrollBar().value()
-            corner = area.viewport().mapToGlobal(QPoint(4, area.viewport().height() // 2))
-            self._send("mousemove", str(corner.x()), str(corner.y()), "click", notch)
-            self.wait(lambda: area.verticalScrollBar().value() != before, "the page to scroll")
+            self._turn_wheel(area, notch)
+
+    def _turn_wheel(self, area: QScrollArea, notch: str) -> None:
+        before = area.verticalScrollBar().value()
+        corner = area.viewport().mapToGlobal(QPoint(4, area.viewport().height() // 2))
+        self._send("mousemove", str(corner.x()), str(corner.y()), "click", notch)
+        self.wait(lambda: area.verticalScrollBar().value() != before, "the page to scroll")
 
     def _click_at(self, place: QPoint) -> None:
         self._send("mousemove", str(place.x()), str(place.y()), "click", "1")

@@ -101,7 +101,13 @@ def endless_import(monkeypatch: pytest.MonkeyPatch) -> None:
 def window(qtbot, session: Session) -> MainWindow:
     """The real window, without a project."""
     made = MainWindow(session)
-    qtbot.addWidget(made)
+
+    def stop_work(_: MainWindow) -> None:
+        """After a test that failed while a job runs: the window would ask whether to close, and nobody answers."""
+        session.stop()
+        qtbot.waitUntil(lambda: session.job is None, timeout=60_000)
+
+    qtbot.addWidget(made, before_close_func=stop_work)
     made.show()
     qtbot.waitExposed(made)
     return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QPushButton
+from PySide6.QtWidgets import QApplication, QLineEdit, QMessageBox, QPushButton, QWidget
 
 from studio import steps
 from studio.main_window import MainWindow
@@ -43,6 +43,12 @@ def press_in_dialog(text: str) -> None:
         next(button for button in box.buttons() if text in button.text().replace("&", "")).click()
 
     QTimer.singleShot(20, press)
+
+
+def give_focus(qtbot, widget: QWidget) -> None:
+    widget.window().activateWindow()
+    widget.setFocus(Qt.FocusReason.TabFocusReason)
+    qtbot.waitUntil(widget.hasFocus)
 
 
 def test_without_a_project_it_welcomes(window: MainWindow) -> None:
@@ -194,7 +200,7 @@ def test_the_table_of_screens_resolves() -> None:
 def test_to_come_by_the_rail_is_not_to_choose(window: MainWindow, recipe, tmp_path, qtbot) -> None:
     opened(window, recipe, tmp_path)
     window.new_project()
-    window.rail.setFocus(Qt.FocusReason.TabFocusReason)
+    give_focus(qtbot, window.rail)
     assert window.current == "welcome"
     qtbot.keyClick(window.rail, Qt.Key.Key_Return)
     assert window.current == "dataset"
@@ -218,9 +224,25 @@ def test_the_focus_stays_where_work_was_started(window: MainWindow, recipe, tmp_
     session = opened(window, recipe, tmp_path)
     bar = window.screens["dataset"].bar  # type: ignore[attr-defined]
     qtbot.waitUntil(bar.start.isEnabled)
-    bar.start.setFocus()
+    give_focus(qtbot, bar.start)
     qtbot.keyClick(bar.start, Qt.Key.Key_Space)
     assert bar.stop.hasFocus()
     with qtbot.waitSignal(session.run_ended, timeout=10_000):
         qtbot.keyClick(bar.stop, Qt.Key.Key_Space)
     assert bar.start.hasFocus()
+
+
+def test_tab_leads_from_the_rail_through_the_screen_to_back_and_next(window: MainWindow, recipe, tmp_path) -> None:
+    opened(window, recipe, tmp_path)
+    for name in SCREENS:
+        window.go(name)
+        places = {widget: number for number, widget in enumerate(focus_chain(window))}
+        inside = [places[widget] for widget in window.screens[name].findChildren(QPushButton)]
+        assert places[window.rail] < min(inside) < max(inside) < places[window.back] < places[window.next]
+
+
+def focus_chain(window: MainWindow) -> list[QWidget]:
+    chain: list[QWidget] = [window]
+    while chain[-1].nextInFocusChain() is not window:
+        chain.append(chain[-1].nextInFocusChain())
+    return chain

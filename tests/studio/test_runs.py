@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from studio.main_window import MainWindow
-from studio.screens.runs import RunsScreen, best_result, epoch_table
+from studio.screens.runs import RunsScreen, best_result, epoch_table, measured
 from studio.session import Session
 from tests.studio.test_main_window import press_in_dialog
 from ulmfit_core.events import EpochEnded, SampleText
@@ -80,6 +80,11 @@ def test_the_best_result_knows_which_way_is_up() -> None:
     assert best_result(told) == "accuracy 90.0%"
     assert best_result([epoch(0, valid_loss=2.0), epoch(1, valid_loss=1.5)]) == "valid loss 1.50"
     assert best_result([]) == ""
+
+
+def test_an_evaluation_says_what_it_found() -> None:
+    assert measured({"accuracy": 0.623, "rows": 1000}) == "accuracy 62.3% on 1,000 rows"
+    assert measured({"size": 1500}) == ""
 
 
 def test_metrics_that_not_every_epoch_has() -> None:

@@ -41,3 +41,12 @@ def test_long_text_is_cut_in_the_cell_and_whole_in_the_tooltip(table):
 def test_fewer_rows_leave_nothing_of_the_old_ones(table):
     table.set_rows(["City"], [["Ulm"]])
     assert table.texts() == [["Ulm"]]
+
+
+def test_the_widest_column_gives_way_so_that_all_are_seen(qtbot, table):
+    table.resize(460, 200)
+    table.show()
+    qtbot.waitExposed(table)
+    table.set_rows(["Text", "Label", "Rows"], [["word " * 200, "happy", "12"]])
+    assert sum(table.columnWidth(column) for column in range(3)) <= table.viewport().width()
+    assert table.columnWidth(0) >= 140
