@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio import menus, steps, theme
+from studio.hint import Hint
 from studio.notice import Notice
 from studio.rail import Rail
 from studio.screens import SCREENS, WELCOME
@@ -29,7 +30,6 @@ from studio.session import Session
 from ulmfit_core import catalog
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
-from ulmfit_core.project import RunInfo
 
 RAIL_WIDTH = 216
 PROGRAM = "ULMFiT Studio"
@@ -43,8 +43,6 @@ class MainWindow(QMainWindow):
         self.current = ""
         self.step_actions: list[QAction] = []
         self._folder: Path | None = None
-        self._known: set[Path] = set()  # runs that were started or declined in this window
-        self._hint_action: Callable[[], object] = lambda: None
         self._closing = False
         self._make_parts()
         self._lay_out()
@@ -62,7 +60,7 @@ class MainWindow(QMainWindow):
         self.project_name.setProperty("role", "subheading")
         self.rail = Rail()
         self.alert = Notice()  # what was refused, what ended elsewhere
-        self.hint = Notice()  # what the shown step waits for, what can be resumed
+        self.hint = Hint(self.session)
         self.stack = QStackedWidget()
         self.status = QLabel()
         self.status.setProperty("role", "muted")
@@ -114,8 +112,7 @@ class MainWindow(QMainWindow):
         self.rail.chosen.connect(self.go)
         self.back.clicked.connect(self.go_back)
         self.next.clicked.connect(self.go_next)
-        self.hint.acted.connect(self._act_on_hint)
-        self.hint.dismissed.connect(self._decline)
+        self.hint.wants.connect(self.go)
         self.session.refused.connect(self._show_refusal)
         self.session.project_changed.connect(self._follow_project)
         self.session.run_started.connect(self._follow_start)
@@ -204,7 +201,7 @@ class MainWindow(QMainWindow):
             self.rail.set_rows([steps.row(self.session, name) for name in SCREENS])
             self.rail.select(self.current)
             self._show_neighbours()
-        self._show_hint()
+        self.hint.show_for(self.current)
 
     def _show_neighbours(self) -> None:
         after, before = self._neighbour(1), self._neighbour(-1)
@@ -219,62 +216,7 @@ class MainWindow(QMainWindow):
         elsewhere = job and (self.current not in SCREENS or SCREENS[self.current].step != job)
         self.status.setText(f"Running: {catalog.JOBS[job].title}" if job and elsewhere else "")
 
-    # Hints
-
-    def _show_hint(self) -> None:
-        """At most one: a run that can go on, else why the shown step cannot start, is left out or out of date."""
-        project = self.session.project
-        self.hint.clear()
-        if project is None or self.session.job or self.current not in SCREENS:
-            return
-        run = steps.interrupted(project)
-        if run and run.folder not in self._known:
-            self._offer_to_resume(run)
-        else:
-            self._explain_step()
-
-    def _offer_to_resume(self, run: RunInfo) -> None:
-        title = steps.title_of(run.job)
-        self._hint_action = lambda: self._resume(run)
-        text = f"“{title}” was interrupted at step {steps.last_step(run):,}. It can go on from there."
-        self.hint.show_message(text, "info", "Resume")
-
-    def _resume(self, run: RunInfo) -> None:
-        self.go(steps.screen_of(run.job))
-        self.session.start(run.job, resume=run.folder)
-
-    def _explain_step(self) -> None:
-        state = steps.state_of(self.session, self.current)
-        if state.mark == "skipped":
-            self.hint.show_message(f"This step is left out. {state.reason}", "info")
-        elif state.mark == "stale":
-            self._explain_stale(state.reason)
-        elif state.mark == "empty":
-            self._explain_waiting(f"This step cannot start yet. {state.reason}", "info")
-
-    def _explain_stale(self, reason: str) -> None:
-        if not self._explain_waiting(f"This step is out of date. {reason}", "warning"):
-            self.hint.show_message(f"{reason} Run this step again to bring it up to date.", "warning")
-
-    def _explain_waiting(self, sentence: str, level: str) -> bool:
-        """Say what the shown step waits for and offer to go there. False if it waits for no other step."""
-        assert self.session.project is not None
-        step = steps.blocking_step(self.session.project, self.current)
-        if step:
-            self._hint_action = lambda: self.go(steps.screen_of(step))
-            self.hint.show_message(sentence, level, f"Go to “{steps.title_of(step)}”")
-        return bool(step)
-
-    @Slot()
-    def _act_on_hint(self) -> None:
-        self._hint_action()
-
-    @Slot()
-    def _decline(self) -> None:
-        """A dismissed offer to resume is not made again for this run while the window is open."""
-        run = self.session.project and steps.interrupted(self.session.project)
-        if run:
-            self._known.add(run.folder)
+    # What is refused, and what ends elsewhere
 
     @Slot(str)
     def _show_refusal(self, text: str) -> None:
@@ -282,7 +224,6 @@ class MainWindow(QMainWindow):
 
     @Slot(str, object)
     def _follow_start(self, job: str, folder: Path) -> None:
-        self._known.add(folder)
         self.alert.clear()
 
     @Slot(str, object)

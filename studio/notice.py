@@ -22,6 +22,7 @@ class Notice(QFrame):
         self._sign = QLabel()
         self._sign.setProperty("role", "subheading")
         self.label = QLabel(wordWrap=True)
+        self.label.setTextFormat(Qt.TextFormat.PlainText)  # names of files and columns stay what they are
         self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.action = QPushButton()
         self.action.clicked.connect(self.acted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import lzma
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def write_material(data: Path, folder: Path, rows: int) -> Material:
     return material
 
 
-def balanced(path: Path, count: int, known: set[str] = frozenset()) -> list[dict[str, str]]:  # type: ignore[assignment]
+def balanced(path: Path, count: int, known: Iterable[str] = ()) -> list[dict[str, str]]:
     """The first `count` different rows of an IMDb file that are not known, half of each label, labels in turn."""
     taken: dict[str, list[dict[str, str]]] = {}
     seen = set(known)
