@@ -13,6 +13,7 @@ import pytest
 
 from ulmfit_core.__main__ import main
 from ulmfit_core.project import Project
+from ulmfit_core.run import read_steps
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--preset", "quick", "--set", "model.embedding=8", "--set", "model.hidden=12", "--set", "vocab.size=120",
@@ -166,7 +167,7 @@ def test_generate(trained):
 
 
 def test_ctrl_c_stops_with_status_130_and_a_checkpoint_to_resume(tmp_path, reviews):
-    new(tmp_path / "p", reviews, "--set", "finetune.epochs=900")
+    new(tmp_path / "p", reviews, "--set", "finetune.epochs=150")
     ulmfit("run", tmp_path / "p", "vocab")
     command = [sys.executable, "-m", "ulmfit_core", "run", str(tmp_path / "p")]
     child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
@@ -178,4 +179,10 @@ def test_ctrl_c_stops_with_status_130_and_a_checkpoint_to_resume(tmp_path, revie
     child.send_signal(signal.SIGINT)
     _, said = child.communicate(timeout=60)
     assert child.returncode == 130 and "--resume" in said
-    assert Project.open(tmp_path / "p").resumable_run("finetune")
+    unfinished = Project.open(tmp_path / "p").resumable_run("finetune")
+    assert unfinished
+    ulmfit("run", tmp_path / "p", "finetune", "--resume")
+    finished = Project.open(tmp_path / "p").finished_run("finetune")
+    assert finished and finished.folder == unfinished.folder
+    steps = read_steps(finished.folder / "steps.f32")["step"]
+    assert steps.tolist() == list(range(1, len(steps) + 1))
