@@ -43,7 +43,8 @@ class NumberBox(QDoubleSpinBox):
     judged = Signal(str)
 
     def __init__(self, whole: bool, low: float, high: float, problem: Callable[[str], str]):
-        self._problem = problem  # first, because Qt validates while it builds
+        self._problem = problem  # these first, because Qt validates while it builds
+        self._unit = ""
         super().__init__()
         self._whole = whole
         self._typed = ""
@@ -60,8 +61,14 @@ class NumberBox(QDoubleSpinBox):
 
     def set_words(self, unit: str, zero: str) -> None:
         """The unit after the number, and the word shown in place of 0."""
-        self.setSuffix(f" {unit}" if unit else "")
+        self._unit = unit
+        self._fit_unit()
         self.setSpecialValueText(zero)
+
+    def _fit_unit(self) -> None:
+        """1 epoch, 2 epochs; s stands for seconds and stays."""
+        unit = self._unit.removesuffix("s") if self.value() == 1 and self._unit != "s" else self._unit
+        self.setSuffix(f" {unit}" if unit else "")
 
     def read(self) -> float:
         return int(self.value()) if self._whole else self.value()
@@ -69,9 +76,11 @@ class NumberBox(QDoubleSpinBox):
     def write(self, value: float) -> None:
         with QSignalBlocker(self):
             self.setValue(value)
+            self._fit_unit()
 
     def _tell(self) -> None:
         self._typed = ""
+        self._fit_unit()
         self.chosen.emit(self.read())
 
     def _typing(self, text: str) -> None:
@@ -88,7 +97,10 @@ class NumberBox(QDoubleSpinBox):
         return "" if text == self.specialValueText() else self._problem(self._bare(text))
 
     def _bare(self, text: str) -> str:
-        return text.strip().removesuffix(self.suffix().strip()).strip()
+        bare = text.strip()
+        for unit in (self._unit, self.suffix().strip()):
+            bare = bare.removesuffix(unit)
+        return bare.strip()
 
     # What Qt asks of a spin box with its own way of writing numbers
 

@@ -29,7 +29,13 @@ from ulmfit_core.run import read_steps
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 
 TRAINING_SECONDS = 2400
-REVIEW = "The acting is good and I liked the music, but the story is slow and the end is far too long."
+# About as long as the texts it learned from, and not all of one mind: a probability worth comparing.
+REVIEW = (
+    "I went to see this film because a friend had told me how funny it is, and for the first half hour I laughed a "
+    "lot. The acting is good and I liked the music. Then the story slows down, the jokes repeat themselves, and the "
+    "end is far too long. Still, there are some lovely moments between the two sisters, and the old man is simply "
+    "great. See it on a rainy evening, but do not expect too much."
+)
 LONGEST_TEXT = 150
 # A look at each of the language model's texts is enough here; the classifier needs a few with all layers trained.
 EPOCHS = {"pretrain": 1, "finetune": 1, "classify": 8}

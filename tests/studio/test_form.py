@@ -71,6 +71,9 @@ def test_whole_numbers_are_whole_and_carry_their_unit(qtbot, form):
     qtbot.keyClick(form.control("epochs"), Qt.Key.Key_Return)
     assert heard == [("epochs", 7)] and isinstance(heard[0][1], int)
     assert form.control("epochs").text() == "7 epochs"
+    type_into(qtbot, form.control("epochs"), "1")
+    qtbot.keyClick(form.control("epochs"), Qt.Key.Key_Return)
+    assert form.control("epochs").text() == "1 epoch"
 
 
 @pytest.mark.parametrize(
