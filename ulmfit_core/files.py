@@ -85,6 +85,13 @@ def replacing_folder(target: Path) -> Iterator[Path]:
     sync_folder(target.parent)
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder that others may be looking at: it leaves its name at once, its files after that."""
+    aside = folder.with_name(f".{folder.name}.removed")
+    folder.rename(aside)
+    shutil.rmtree(aside)
+
+
 def recover(parent: Path) -> None:
     """Bring back the folders that a crash left moved aside."""
     for aside in parent.glob(".*.old-*"):

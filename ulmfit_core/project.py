@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import functools
 import hashlib
 import json
-import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,9 +134,12 @@ class Project:
         return folder
 
     def runs(self) -> list[RunInfo]:
-        """All runs, oldest first."""
-        folders = sorted((self.folder / "runs").glob("*/config.toml"))
-        return [read_run(path.parent) for path in folders]
+        """All runs, oldest first. One that another thread removes meanwhile is left out."""
+        found = []
+        for path in sorted((self.folder / "runs").glob("[!.]*/config.toml")):
+            with contextlib.suppress(FileNotFoundError):
+                found.append(read_run(path.parent))
+        return found
 
     def finished_run(self, step: str) -> RunInfo | None:
         """The newest finished run of `step` with today's settings and inputs."""
@@ -152,7 +155,7 @@ class Project:
         return None
 
     def delete_run(self, run: RunInfo) -> None:
-        shutil.rmtree(run.folder)
+        files.remove_folder(run.folder)
 
     # Steps
 

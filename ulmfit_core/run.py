@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import struct
 import threading
 import time
@@ -241,7 +240,7 @@ def launch(
     run.emit(ended)
     run.close()
     if ended.status == "failed" and not run.worked and not (folder / "error.log").exists():
-        shutil.rmtree(folder)
+        files.remove_folder(folder)
     return ended
 
 

@@ -1,7 +1,10 @@
 """A project is a folder; what is done, ready or stale follows from fingerprints."""
 
+import threading
+
 import pytest
 
+from ulmfit_core import files
 from ulmfit_core.config import DataSettings, Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import INPUTS, Project
@@ -79,3 +82,20 @@ def test_an_unfinished_run_with_a_checkpoint_can_be_resumed(project):
     assert project.resumable_run("finetune").folder == folder
     project.recipe.finetune.epochs += 1
     assert project.resumable_run("finetune") is None
+
+
+def test_a_run_that_is_removed_while_one_looks_is_left_out(tmp_path):
+    """The worker removes the folder of a refused import while the window asks where things stand."""
+    project = Project.create(tmp_path / "p")
+    kept = project.new_run_folder("vocab")
+    def come_and_go():
+        for _ in range(150):
+            files.remove_folder(project.new_run_folder("import"))
+
+    worker = threading.Thread(target=come_and_go)
+    worker.start()
+    while worker.is_alive():
+        assert [run.folder for run in project.runs() if run.job == "vocab"] == [kept]
+    worker.join()
+    assert [run.folder for run in project.runs()] == [kept]
+    assert [path.name for path in (project.folder / "runs").iterdir()] == [kept.name]
