@@ -14,7 +14,7 @@ from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
 from ulmfit_core.project import Project
-from ulmfit_core.run import Control
+from ulmfit_core.run import Control, clear_refused
 
 DRAIN_MILLISECONDS = 100
 
@@ -158,6 +158,8 @@ class Session(QObject):
         self._timer.stop()
         job, self.job, self._worker = self.job, None, None
         ended = worker.ended or Ended("failed", "The job ended without a word.")
+        if self.run_folder:
+            clear_refused(self.run_folder, ended)  # here, because screens of this thread read the folder
         self._adopt(ended)
         self.run_ended.emit(job, ended)
         self.project_changed.emit()

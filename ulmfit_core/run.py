@@ -88,11 +88,6 @@ class Run:
         self._flushed = 0.0
         self.paused_seconds = 0.0
 
-    @property
-    def worked(self) -> bool:
-        """Whether training has begun."""
-        return self._steps is not None
-
     def emit(self, event: events.Event) -> None:
         """Log a structural event and pass it on."""
         if self._log and event.logged:
@@ -228,20 +223,28 @@ def launch(
     with the traceback kept in the run's error.log. `resume` is the folder of an unfinished run.
     `folder` is that of a new run, made by the caller who must know it before the job begins.
     `recipe` is tried by this run and becomes the project's only if the run is done.
-    A run refused before its first step leaves no folder, so the project is as it was.
+    A run refused before its first step leaves no folder, so the project is as it was; where the caller made
+    the folder it is the caller's to clear away (`clear_refused`), in the thread that reads it.
     """
     subject = Project(project.folder, recipe or project.recipe)
-    folder = resume or folder or subject.new_run_folder(job)
-    run = Run(folder, control, sink)
+    place = resume or folder or subject.new_run_folder(job)
+    run = Run(place, control, sink)
     ended = _work(subject, job, run, {"resume": True, **options} if resume else options)
     if ended.status == "done" and recipe:
         project.recipe = recipe
         project.save()
     run.emit(ended)
     run.close()
-    if ended.status == "failed" and not run.worked and not (folder / "error.log").exists():
-        files.remove_folder(folder)
+    if folder is None:
+        clear_refused(place, ended)
     return ended
+
+
+def clear_refused(folder: Path, ended: events.Ended) -> None:
+    """Remove the folder of a run that was refused before its first step: it has nothing to tell."""
+    worked = (folder / "steps.f32").exists() or (folder / "error.log").exists()
+    if ended.status == "failed" and folder.exists() and not worked:
+        files.remove_folder(folder)
 
 
 def _work(project: Project, job: str, run: Run, options: dict[str, Any]) -> events.Ended:
