@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio import menus, steps, theme
+from studio.ask import confirmed
 from studio.hint import Hint
 from studio.notice import Notice
 from studio.rail import Rail
@@ -285,17 +286,10 @@ class MainWindow(QMainWindow):
 
     def _person_wants_to_stop(self) -> bool:
         title = catalog.JOBS[self.session.job or ""].title
-        box = QMessageBox(self)
-        box.setIcon(QMessageBox.Icon.Question)
-        box.setWindowTitle("Close while working?")
-        box.setText(f"“{title}” is still running.")
-        box.setInformativeText("A training that is stopped at a checkpoint goes on from there another time.")
-        stop = box.addButton("&Stop at a checkpoint and close", QMessageBox.ButtonRole.AcceptRole)
-        keep = box.addButton("&Keep it running", QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(keep)
-        box.setEscapeButton(keep)
-        box.exec()
-        return box.clickedButton() is stop
+        text = f"“{title}” is still running."
+        more = "A training that is stopped at a checkpoint goes on from there another time."
+        yes, no, role = "&Stop at a checkpoint and close", "&Keep it running", QMessageBox.ButtonRole.AcceptRole
+        return confirmed(self, "Close while working?", text, more, yes=yes, no=no, role=role)
 
     def _restore_geometry(self) -> None:
         geometry = QSettings().value("geometry")

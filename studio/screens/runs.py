@@ -12,6 +12,7 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QPlainTextEdit, QPushButton, QSplitter, QTabWidget
 
 from studio import theme
+from studio.ask import confirmed
 from studio.screens.screen import Screen
 from studio.session import Session
 from studio.widgets.live_plot import LivePlot
@@ -167,14 +168,8 @@ class RunsScreen(Screen):
     def _confirmed(self, run: RunInfo) -> bool:
         text = f"Delete the run “{job_title(run.job)}” of {run.created.replace('T', ', ')}?"
         more = "Its log, curves and checkpoint are removed for good, and its step counts as not done."
-        box = QMessageBox(QMessageBox.Icon.Question, "Delete a run", text, parent=self)
-        box.setInformativeText(more)
-        delete = box.addButton("&Delete", QMessageBox.ButtonRole.DestructiveRole)
-        keep = box.addButton("&Keep it", QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(keep)
-        box.setEscapeButton(keep)
-        box.exec()
-        return box.clickedButton() is delete
+        role = QMessageBox.ButtonRole.DestructiveRole
+        return confirmed(self, "Delete a run", text, more, yes="&Delete", no="&Keep it", role=role)
 
 
 def _story(run: RunInfo) -> Story:

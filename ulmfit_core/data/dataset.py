@@ -74,6 +74,11 @@ class Dataset:
         """int64 row numbers of one of SPLITS."""
         return np.flatnonzero(self.split_ids == SPLITS.index(split))
 
+    def labelled_rows(self, split: str) -> np.ndarray:
+        """int64 row numbers of one of SPLITS that have a label."""
+        rows = self.rows_of(split)
+        return rows[self.label_ids[rows] >= 0]
+
     def lm_rows(self) -> np.ndarray:
         """int64 row numbers that may teach the language model: no test row, no text that stands in the test split."""
         return np.flatnonzero(self._column("lm"))

@@ -62,8 +62,7 @@ class LabelledDocuments:
 
 
 def _split(dataset: Dataset, tokens: Tokens, split: str) -> LabelledDocuments:
-    rows = dataset.rows_of(split)
-    labelled = rows[dataset.label_ids[rows] >= 0]
+    labelled = dataset.labelled_rows(split)
     if len(labelled) < 2:
         raise UserError(f"The {split} split has {len(labelled)} labelled rows; at least 2 are needed. Add rows.")
     return LabelledDocuments(tokens, labelled, dataset.label_ids[labelled])
@@ -130,7 +129,7 @@ class ClassifierStage:
         scores = class_scores(self.model, documents, self._batch, run.poll)
         truth = torch.from_numpy(self._valid.labels.astype(np.int64))
         loss = float(F.cross_entropy(torch.from_numpy(scores), truth))
-        return {"valid_loss": loss, **metrics.classification(scores, self._valid.labels)}
+        return {"valid_loss": loss, **metrics.classification(scores.argmax(1), self._valid.labels)}
 
     def after_epoch(self, epoch: int, run: Run) -> None:
         """A classifier has nothing more to show than its figures."""

@@ -16,6 +16,7 @@ from ulmfit_core.inference import baseline
 from ulmfit_core.inference.predictor import Predictor
 from ulmfit_core.project import Project
 from ulmfit_core.run import Run
+from ulmfit_core.training.metrics import classification
 
 WORST = 50
 BATCH = 256
@@ -52,8 +53,7 @@ def evaluate(project: Project, run: Run, data: Path | None = None, split: str = 
 
 def _rows(dataset: Dataset, split: str) -> tuple[str, list[str], list[str]]:
     """(split used, texts, labels); validation rows where there is no test."""
-    rows = dataset.rows_of(split)
-    rows = rows[dataset.label_ids[rows] >= 0]
+    rows = dataset.labelled_rows(split)
     if len(rows) == 0 and split == "test":
         return _rows(dataset, "valid")
     if len(rows) == 0:
@@ -93,29 +93,21 @@ def _figures(scores: np.ndarray, truth: np.ndarray, labels: list[str]) -> dict[s
     }
     return {
         "rows": len(truth),
-        **_scores_of(guess, truth),
+        **classification(guess, truth),
         "labels": labels,
         "per_class": per_class,
         "confusion": confusion_matrix(truth, guess, labels=numbers).tolist(),
     }
 
 
-def _scores_of(guess: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    from sklearn.metrics import accuracy_score, f1_score
-
-    macro = f1_score(truth, guess, average="macro", zero_division=0)
-    return {"accuracy": float(accuracy_score(truth, guess)), "macro_f1": float(macro)}
-
-
 def _baselines(dataset: Dataset, predictor: Predictor, texts: list[str], truth: np.ndarray) -> dict[str, Any]:
     """TF-IDF and the majority class, trained on the same labelled rows as the classifier."""
-    rows = dataset.rows_of("train")
-    rows = rows[dataset.label_ids[rows] >= 0]
+    rows = dataset.labelled_rows("train")
     names = np.array([predictor.labels.index(label) for label in dataset.labels])
     labels = names[dataset.label_ids[rows]]
     tfidf = baseline.tfidf_guesses(dataset.texts(rows), labels, texts)
     majority = baseline.majority_guesses(labels, len(truth))
-    return {"baseline_tfidf": _scores_of(tfidf, truth), "majority": _scores_of(majority, truth)["accuracy"]}
+    return {"baseline_tfidf": classification(tfidf, truth), "majority": classification(majority, truth)["accuracy"]}
 
 
 def _worst(texts: list[str], truth: np.ndarray, scores: np.ndarray, labels: list[str]) -> list[dict[str, Any]]:

@@ -6,19 +6,18 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ulmfit_core import events, files
 from ulmfit_core.data.formats import BadRow
+from ulmfit_core.data.gather import batches
 from ulmfit_core.data.readers import Row, read_rows
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference.predictor import Prediction, Predictor
 from ulmfit_core.project import Project
 from ulmfit_core.run import Run
 
-Item = TypeVar("Item")
 BATCH = 256
 # A spreadsheet takes a cell that begins so for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -64,7 +63,7 @@ def _usable(rows: Iterable[Row | BadRow], bad: list[BadRow]) -> Iterator[Row]:
 
 
 def _predictions(predictor: Predictor, rows: Iterator[Row], run: Run) -> Iterator[tuple[Row, Prediction]]:
-    while batch := list(islice(rows, BATCH)):
+    for batch in batches(rows, BATCH):
         yield from zip(batch, predictor.predict([row.text for row in batch], run.poll), strict=True)
 
 

@@ -12,11 +12,10 @@ def perplexity(loss: float) -> float:
     return math.exp(loss) if loss < 700 else math.inf
 
 
-def classification(scores: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """`scores` (documents, classes), `truth` (documents,) → accuracy and macro F1 over the classes that occur."""
+def classification(guess: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Class numbers `guess` and `truth`, both (documents,) → accuracy and macro F1 over the classes that occur."""
     from sklearn.metrics import accuracy_score, f1_score
 
-    guess = scores.argmax(1)
     return {
         "accuracy": float(accuracy_score(truth, guess)),
         "macro_f1": float(f1_score(truth, guess, average="macro", zero_division=0)),
