@@ -3,6 +3,7 @@
 
 PYTHON ?=#          the interpreter that .venv is made with; empty: python3.11, else python3
 JOBS ?= 2#          how many tests run at once
+ORACLE ?=#          a Python that has fastai, for `make parity`; empty: .venv-oracle is made
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,14 +12,18 @@ READY_RUN := $(VENV)/ready-run
 READY_TEST := $(VENV)/ready-test
 READY_BENCH := $(VENV)/ready-bench
 READY_E2E := $(VENV)/ready-e2e
+READY_ORACLE := .venv-oracle/ready
 RECIPE_OF_VENV := pyproject.toml constraints.txt scripts/setup.sh
 SETUP := PYTHON='$(PYTHON)' scripts/setup.sh
 # Tests open their windows in memory; each of the parallel test processes computes in one thread.
 TEST_ENV := QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1
+# What fastai answers, made anew; at the published size it takes a gigabyte while it is compared.
+ANSWERS := build/parity
+DATA := $(wildcard $(or $(ULMFIT_DATA),../shared/data))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint screenshots bench e2e clean
+.PHONY: help run test lint screenshots bench e2e parity clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +48,14 @@ bench: $(READY_BENCH) ## Compare with other programs (takes long)
 e2e: $(READY_TEST) $(READY_E2E) ## Drive the real window by mouse and keyboard under Xvfb
 	$(BIN)/pytest -m e2e
 
-clean: ## Remove build outputs and caches (.venv stays)
+parity: $(READY_TEST) $(if $(ORACLE),,$(READY_ORACLE)) ## Compare the arithmetic with fastai's; rewrite docs/parity.md
+	$(or $(ORACLE),.venv-oracle/bin/python) tests/parity/record.py $(ANSWERS) --real $(DATA:%=--data %)
+	$(BIN)/python -m tests.parity.measure $(ANSWERS) --write $(DATA:%=--data %)
+	rm $(ANSWERS)/real-*.safetensors
+	$(TEST_ENV) $(BIN)/python -m tests.parity.mutate --write
+	$(TEST_ENV) $(BIN)/pytest tests/parity
+
+clean: ## Remove build outputs and caches (.venv and .venv-oracle stay)
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -path './$(VENV)' -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
@@ -58,6 +70,10 @@ $(READY_TEST): $(RECIPE_OF_VENV)
 $(READY_BENCH): $(RECIPE_OF_VENV)
 	@$(SETUP) bench
 	@touch $(READY_RUN) $(READY_TEST) $@
+
+$(READY_ORACLE): constraints.txt scripts/setup.sh
+	@$(SETUP) oracle
+	@touch $@
 
 $(READY_E2E): $(READY_TEST)
 	@$(SETUP) e2e

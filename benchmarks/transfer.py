@@ -9,23 +9,18 @@ finished in parts. Projects are kept in FOLDER and interrupted stages are resume
 from __future__ import annotations
 
 import argparse
-import csv
-import hashlib
 import json
-import lzma
 import os
 import random
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from ulmfit_core import config, files
-from ulmfit_core.config import Recipe
-from ulmfit_core.project import Project
-from ulmfit_core.run import launch
+import study
+from study import DATA, Row, Values, imdb_rows, project, run, trec_rows, write_rows
 
-DATA = Path(os.environ.get("ULMFIT_DATA", "../shared/data"))
+from ulmfit_core.config import Recipe
+
 RESULTS = Path("docs/results/transfer.jsonl")
 CORPUS_WORDS = 2_000_000
 COMMON = {"vocab.size": 8000, "model.embedding": 128, "model.hidden": 256, "model.layers": 3}
@@ -33,8 +28,11 @@ PRETRAIN = {"pretrain.epochs": 1, "pretrain.lr_max": 0.005, "pretrain.drop_mult"
 DATASETS: dict[str, dict[str, Any]] = {
     "trec": {"finetune.epochs": 8, "finetune.lr_max": 0.004, "classify.epochs": 15, "classify.lr_max": 0.02},
     "imdb": {
-        "vocab.max_tokens": 200, "finetune.epochs": 2, "finetune.lr_max": 0.004,
-        "classify.epochs": 12, "classify.lr_max": 0.02,
+        "vocab.max_tokens": 200,
+        "finetune.epochs": 2,
+        "finetune.lr_max": 0.004,
+        "classify.epochs": 12,
+        "classify.lr_max": 0.02,
     },
 }
 HEAD_ONLY = [{"epochs": 1, "groups": 1, "lr_max": 0.01, "schedule": "slanted"}]
@@ -43,24 +41,7 @@ AT_ONCE = {"classify.unfreezing": "all", "classify.layer_factor": 1.0}
 SCRATCH = {"base": "none", "pretrain.enabled": False, "finetune.enabled": False}
 
 
-# The data, made once from the files in DATA
-
-
-def write_rows(path: Path, rows: list[tuple[str, str]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "label"])
-        writer.writerows(rows)
-
-
-def trec_rows(name: str) -> list[tuple[str, str]]:
-    lines = (DATA / "trec" / name).read_text(encoding="latin-1").splitlines()
-    return [(line.split(" ", 1)[1], line.split(":", 1)[0]) for line in lines]
-
-
-def imdb_rows(name: str) -> list[tuple[str, str]]:
-    with lzma.open(DATA / name, "rt", encoding="utf-8", newline="") as file:
-        return [(row["text"], row.get("label", "")) for row in csv.DictReader(file)]
+# The data and the projects
 
 
 def prepare(work: Path) -> None:
@@ -80,54 +61,18 @@ def prepare(work: Path) -> None:
     write_rows(work / "all.csv", [(text, "") for text, _ in texts])
 
 
-# The projects
-
-
-def recipe(values: dict[str, Any]) -> Recipe:
-    made = Recipe()
-    for key, value in {**COMMON, **values}.items():
-        config.set_value(made, key, value)
-    return made
-
-
-def project(folder: Path, made: Recipe) -> Project:
-    if not (folder / "project.toml").exists():
-        return Project.create(folder, made)
-    opened = Project.open(folder)
-    opened.recipe = made
-    opened.save()
-    return opened
-
-
-def run(subject: Project, step: str, **options: Any) -> dict[str, Any]:
-    """The report of a finished run of `step`: today's, if there is one, otherwise of one made now."""
-    done = subject.finished_run(step) if not options else None
-    if done:
-        return json.loads((done.folder / "events.jsonl").read_text().splitlines()[-1])["report"]
-    unfinished = subject.resumable_run(step)
-    print(f"{subject.folder.name}: {step}", file=sys.stderr, flush=True)
-    ended = launch(subject, step, resume=unfinished.folder if unfinished else None, **options)
-    if ended.status != "done":
-        raise SystemExit(f"{subject.folder.name}: {step}: {ended.reason}")
-    return ended.report
-
-
 def base_model(work: Path, seed: int) -> Path:
     """A language model pretrained on the Wikipedia cut; its vocabulary has seen the target texts, never the tests'."""
-    made = recipe({
-        **PRETRAIN, "data.data": str(work / "all.csv"), "data.text": ["text"],
+    return study.pretrained(work / f"base-{seed}", {
+        **COMMON, **PRETRAIN, "data.data": str(work / "all.csv"), "data.text": ["text"],
         "data.corpus": str(DATA / "wiki.train.txt.xz"), "data.corpus_words": CORPUS_WORDS, "pretrain.seed": seed,
     })  # fmt: skip
-    subject = project(work / f"base-{seed}", made)
-    for step in ("import", "vocab", "pretrain"):
-        run(subject, step)
-    return subject.bundle_folder("pretrain")
 
 
-def target(work: Path, dataset: str, seed: int, values: dict[str, Any]) -> Recipe:
+def target(work: Path, dataset: str, seed: int, values: Values) -> Recipe:
     unlabelled = {"data.unlabelled": str(work / "imdb_unlabelled.csv")} if dataset == "imdb" else {}
-    return recipe({
-        **DATASETS[dataset], **unlabelled, "data.data": str(work / f"{dataset}.csv"),
+    return study.recipe({
+        **COMMON, **DATASETS[dataset], **unlabelled, "data.data": str(work / f"{dataset}.csv"),
         "data.test": str(work / f"{dataset}_test.csv"), "data.text": ["text"], "data.label": "label",
         "finetune.seed": seed, "classify.seed": seed, **values,
     })  # fmt: skip
@@ -148,21 +93,12 @@ def arms(work: Path, dataset: str, seed: int) -> list[tuple[str, Path, dict[str,
     ]
 
 
-def recipe_hash(dataset: str, values: dict[str, Any]) -> str:
-    """Of the settings alone, without places and seeds, so that a row means the same on every machine."""
+def recipe_hash(dataset: str, values: Values) -> str:
     named = {key: value for key, value in values.items() if key != "base"}
-    text = json.dumps([COMMON, PRETRAIN, DATASETS[dataset], CORPUS_WORDS, named, "base" in values], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return study.recipe_hash(*[COMMON, PRETRAIN, DATASETS[dataset], CORPUS_WORDS, named, "base" in values])
 
 
-def finished(row: dict[str, Any]) -> bool:
-    if not RESULTS.exists():
-        return False
-    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()]
-    return any(all(old.get(key) == value for key, value in row.items()) for old in rows)
-
-
-def measure(work: Path, dataset: str, seed: int, arm: str, folder: Path, values: dict[str, Any]) -> dict[str, Any]:
+def measure(work: Path, dataset: str, seed: int, arm: str, folder: Path, values: Values) -> Row:
     subject = project(folder, target(work, dataset, seed, values))
     began = time.monotonic()
     run(subject, "import")
@@ -181,23 +117,19 @@ def measure(work: Path, dataset: str, seed: int, arm: str, folder: Path, values:
     }  # fmt: skip
 
 
-def study(work: Path, dataset: str, seed: int) -> None:
+def one_seed(work: Path, dataset: str, seed: int) -> None:
     for arm, folder, values in arms(work, dataset, seed):
         row = {"dataset": dataset, "arm": arm, "seed": seed, "recipe": recipe_hash(dataset, values)}
-        if finished(row):
+        if study.finished(RESULTS, row):
             continue
         if "base" in values and values["base"] != "none":
             base_model(work, seed)
-        row |= {"cores": os.cpu_count(), **measure(work, dataset, seed, arm, folder, values)}
-        log = files.AppendLog(RESULTS)
-        log.write(json.dumps(row).encode() + b"\n")
-        log.close()
-        print(json.dumps(row), file=sys.stderr, flush=True)
+        study.append(RESULTS, row | {"cores": os.cpu_count(), **measure(work, dataset, seed, arm, folder, values)})
 
 
 def table() -> str:
     """All rows as a Markdown table, newest recipe of an arm last."""
-    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    rows = study.rows_of(RESULTS)
     lines = [
         "| data | arm | seed | accuracy | macro F1 | TF-IDF | perplexity before → after | minutes | recipe |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -227,9 +159,9 @@ def main() -> None:
     prepare(work)
     for seed in options.seeds:
         for dataset in options.datasets:
-            study(work, dataset, seed)
+            one_seed(work, dataset, seed)
     if options.json:
-        print(json.dumps([json.loads(line) for line in RESULTS.read_text().splitlines()]))
+        print(json.dumps(study.rows_of(RESULTS)))
 
 
 if __name__ == "__main__":

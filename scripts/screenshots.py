@@ -91,8 +91,10 @@ def show(window: MainWindow, screen: str, project: Project) -> None:
         window.session.open(project.folder)
     if screen == "welcome":
         window.session.close_project()
-    else:
-        window.go(screen)
+        return
+    if window.session.project.recipe.classify.phases:  # of the picture of phases
+        window.session.change("classify.phases", [])
+    window.go(screen)
 
 
 def save(window: MainWindow, path: Path) -> None:
@@ -129,6 +131,26 @@ def vocabulary(screen: QWidget) -> None:
     wait(lambda: screen.pieces.rowCount() and screen.tokens.toPlainText(), "the pieces of the vocabulary")
 
 
+def training(screen: QWidget) -> None:
+    """Its newest run, without the table of phases."""
+    screen.column.close_phases()
+    screen.show_last_run()
+    screen.pages.setCurrentWidget(screen.training)
+
+
+def find_rate(screen: QWidget) -> None:
+    screen.column.find_rate.click()
+    if not screen.finder.report:
+        screen.finder.start.click()
+    wait(lambda: screen.finder.report, "the search for a learning rate")
+
+
+def phases(screen: QWidget) -> None:
+    training(screen)
+    screen.column.edit_phases.setChecked(True)
+    screen.phases.fill("gradual")
+
+
 def try_it(screen: QWidget) -> None:
     """Two texts kept, a third one typed, and a text continued."""
     for text in EARLIER if not screen.classifier.tries.rowCount() else ():
@@ -160,9 +182,11 @@ PICTURES: dict[str, tuple[str, Callable[[QWidget], None]]] = {
     "welcome": ("welcome", nothing),
     "data": ("dataset", data),
     "vocabulary": ("vocab", vocabulary),
-    "pretrain": ("pretrain", nothing),
-    "finetune": ("finetune", nothing),
-    "classify": ("classify", nothing),
+    "pretrain": ("pretrain", training),
+    "finetune": ("finetune", training),
+    "classify": ("classify", training),
+    "find_rate": ("classify", find_rate),
+    "phases": ("classify", phases),
     "evaluate": ("evaluate", nothing),
     "try_it": ("try_it", try_it),
     "runs": ("runs", runs),

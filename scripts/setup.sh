@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
 # Makes .venv ready for the Makefile, from nothing but Python: system packages first, then the Python ones.
 #
-# Usage: scripts/setup.sh run|test|bench|e2e
+# Usage: scripts/setup.sh run|test|bench|e2e|oracle
 #   run    what the program needs
 #   test   that, and what its checks need
 #   bench  that, and the programs it is compared with
 #   e2e    an X server and what drives a window on it (system packages only)
+#   oracle fastai in .venv-oracle, an environment of its own, without this program
 # PYTHON=/path/to/python chooses the interpreter; without it python3.11 is tried, then python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-purpose=${1:?run, test, bench or e2e}
+purpose=${1:?run, test, bench, e2e or oracle}
 venv=.venv
+if [ "$purpose" = oracle ]; then venv=.venv-oracle; fi
+# What docs/parity.md is about; the rest of its versions are those of constraints.txt.
+oracle_packages="fastai==2.8.12 spacy==3.8.18 torch==2.13.0 safetensors==0.8.0"
 
 # What Qt loads from the system on Linux, and the Debian package that holds it.
 qt_libraries="
@@ -111,19 +115,21 @@ make_venv() {
     "$python" -m venv --clear "$venv"
 }
 
-# Installs this project, editable, at the versions of constraints.txt: `pip_install` or `pip_install ".[test]"`.
+# Installs at the versions of constraints.txt.
 pip_install() {
     say "Installing Python packages into $venv (the first time takes minutes)"
-    "$venv/bin/python" -m pip --disable-pip-version-check install -c constraints.txt -e "$1"
+    "$venv/bin/python" -m pip --disable-pip-version-check install -c constraints.txt "$@"
 }
 
 find_python
 see_to_system
 if [ "$purpose" != e2e ]; then make_venv; fi
 case $purpose in
-    run) pip_install . ;;
-    test) pip_install ".[test]" ;;
-    bench) pip_install ".[test,bench]" ;;
+    run) pip_install -e . ;;
+    test) pip_install -e ".[test]" ;;
+    bench) pip_install -e ".[test,bench]" ;;
     e2e) ;;
-    *) die "usage: scripts/setup.sh run|test|bench|e2e" ;;
+    # shellcheck disable=SC2086  # one word a package
+    oracle) pip_install $oracle_packages ;;
+    *) die "usage: scripts/setup.sh run|test|bench|e2e|oracle" ;;
 esac

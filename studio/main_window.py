@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from studio import menus, steps, theme
 from studio.ask import confirmed
 from studio.hint import Hint
+from studio.import_fastai import ImportFastai
 from studio.notice import Notice
 from studio.rail import Rail
 from studio.screens import SCREENS, WELCOME
@@ -232,8 +233,8 @@ class MainWindow(QMainWindow):
         if self._closing:
             QTimer.singleShot(0, self.close)
             return
-        if self.current in SCREENS and SCREENS[self.current].step == job:
-            return  # its own screen says it
+        if self.screens[self.current].tells_of(job):
+            return
         words = {"done": "is done.", "stopped": "was stopped.", "failed": "failed."}[ended.status]
         reason = ended.reason if ended.status == "failed" else ""
         level = "error" if ended.status == "failed" else "info"
@@ -258,6 +259,10 @@ class MainWindow(QMainWindow):
     @Slot()
     def open_sample(self) -> None:
         self._try(self.session.open_sample)
+
+    @Slot()
+    def import_fastai(self) -> None:
+        ImportFastai(self.session, self).open()
 
     @Slot()
     def close_project(self) -> None:

@@ -47,6 +47,8 @@ def _fill_project(window: MainWindow) -> None:
     opened.aboutToShow.connect(lambda: _fill_recent(opened, window))
     _add(menu, "Open the &sample", window.open_sample)
     menu.addSeparator()
+    _add(menu, "&Import a fastai language model…", window.import_fastai)
+    menu.addSeparator()
     _add(menu, "&Close project", window.close_project, "Ctrl+W")
     _add(menu, "&Quit", window.close, "Ctrl+Q")
 

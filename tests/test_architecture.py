@@ -68,6 +68,8 @@ def _writes(call: ast.Call) -> bool:
 
 
 def test_nothing_is_unpickled():
-    forbidden = re.compile(r"import pickle|(?<!safetensors\.)torch\.(load|save)\(|allow_pickle=True")
-    assert forbidden.search("x = torch.load(f)") and not forbidden.search("safetensors.torch.save(x)")
+    # pickletools only takes pickles apart; models/inert_pickle.py reads fastai's files with it.
+    forbidden = re.compile(r"(import|from) pickle\b|(?<!safetensors\.)torch\.(load|save)\(|allow_pickle=True")
+    assert forbidden.search("x = torch.load(f)") and forbidden.search("from pickle import loads")
+    assert not forbidden.search("safetensors.torch.save(x)")
     assert not [path for path in SOURCES if forbidden.search(path.read_text(encoding="utf-8"))]

@@ -6,6 +6,7 @@ holds exactly one JSON value; everything else goes to standard error.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ulmfit_core import config, sample, terminal
+from ulmfit_core import config, presets, sample, terminal
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
@@ -58,7 +59,7 @@ def new(
     unlabelled: Annotated[Path | None, typer.Option(help="Texts without labels for the language model.")] = None,
     corpus: Annotated[Path | None, typer.Option(help="General text for pretraining.")] = None,
     base: Annotated[str, typer.Option(help="Pretrained model: starter, none, or the folder of a bundle.")] = "none",
-    preset: Annotated[str, typer.Option(help=f"Settings to begin with: {', '.join(config.PRESETS)}.")] = "balanced",
+    preset: Annotated[str, typer.Option(help=f"Settings to begin with: {', '.join(presets.PRESETS)}.")] = "balanced",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, for example classify.epochs=2.")
     ] = None,
@@ -89,7 +90,7 @@ def new(
 def _recipe(preset: str, settings: list[str]) -> Recipe:
     """The preset with single settings changed. Unknown names and values out of range are bad usage."""
     try:
-        recipe = config.apply_preset(Recipe(), preset)
+        recipe = presets.apply_preset(Recipe(), preset)
         for setting in settings:
             _set(recipe, setting)
     except UserError as error:
@@ -112,6 +113,26 @@ def _take_back(folder: Path, existed: bool) -> None:
     shutil.rmtree(folder)
     if existed:
         folder.mkdir()
+
+
+@app.command(name="import-fastai")
+def import_language_model(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Weights (.pth, .h5) and vocabulary (.pkl), or a .tgz of both."),
+    ],
+    out: Annotated[Path, typer.Option(help="A new folder for the model, to be named with --base.")],
+    as_json: Json = False,
+) -> None:
+    """Import a language model or encoder of fastai 2, 1 or 0.7. Nothing in the files is executed."""
+    from ulmfit_core.jobs.import_fastai import import_fastai
+
+    report = import_fastai(sources, out)
+    if as_json:
+        _print_json(report)
+        return
+    print(f"Imported a {report['kind'].replace('_', ' ')} of {report['format']} with {report['words']:,} words.")
+    print(f"Start a project from it with: ulmfit new DIR --data FILE --base {report['folder']}")
 
 
 # Running
@@ -174,6 +195,26 @@ def _finished(ended: Ended, project: Project | None = None) -> Ended:
     return ended
 
 
+@app.command(name="find-lr")
+def find_lr(
+    folder: Folder,
+    stage: Annotated[str, typer.Argument(metavar=f"[{'|'.join(TRAINING)}]", help="The stage to find a rate for.")],
+    groups: Annotated[int, typer.Option(min=0, max=32, help="Layer groups that learn, from the output; 0: all.")] = 1,
+    steps: Annotated[int, typer.Option(min=20, max=10_000, help="Steps from the lowest to the highest rate.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Find a learning rate: a short training at a growing rate, undone afterwards."""
+    if stage not in TRAINING:
+        raise typer.BadParameter(f"There is no training stage “{stage}”. Choose one of: {', '.join(TRAINING)}.")
+    project = Project.open(folder)
+    report = _finished(terminal.work(project, "find_lr", stage=stage, groups=groups, steps=steps)).report
+    if as_json:
+        _print_json(report)
+        return
+    for line in terminal.rate_lines(report, project):
+        print(line)
+
+
 @app.command(name="sample")
 def run_sample(
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Where the project lies or shall lie.")] = None,
@@ -203,7 +244,8 @@ def data(folder: Folder, as_json: Json = False) -> None:
     for row in facts["bad_rows"][:20]:
         print(f"  left out: {row['file']} row {row['row']:,}: {row['reason']}")
     if facts["vocabulary"]:
-        print(f"Vocabulary: {facts['vocabulary']['size']:,} pieces, rules {facts['vocabulary']['rules']}.")
+        known = facts["vocabulary"]
+        print(f"Vocabulary: {known['size']:,} {known['unit']}, rules {known['rules']}.")
 
 
 def _data_facts(project: Project) -> dict[str, Any]:
@@ -218,7 +260,9 @@ def _data_facts(project: Project) -> dict[str, Any]:
     facts["vocabulary"] = None
     if (project.vocab_folder / "vocab.json").exists():
         vocabulary = Vocabulary.load(project.vocab_folder)
-        facts["vocabulary"] = {"size": vocabulary.size, "hash": vocabulary.hash, "rules": vocabulary.rules}
+        facts["vocabulary"] = {
+            "size": vocabulary.size, "unit": vocabulary.unit, "hash": vocabulary.hash, "rules": vocabulary.rules,
+        }  # fmt: skip
     return facts
 
 
@@ -301,19 +345,46 @@ def _print_answers(answers: list[dict[str, Any]]) -> None:
 
 @app.command()
 def generate(
-    folder: Folder,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A project's folder, or that of a language model.", show_default=False)
+    ],
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="How the text begins.")],
     words: Annotated[int, typer.Option(min=1, max=10_000, help="How many words to add.")] = 30,
     temperature: Annotated[float, typer.Option(min=0.0, max=10.0, help="0 is the likeliest text.")] = 0.8,
+    top_k: Annotated[int, typer.Option(min=0, help="Choose among so many of the likeliest; 0: all.")] = 0,
+    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Choose among the likeliest of this total.")] = 1.0,
+    min_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least share of the likeliest's probability.")] = 0.0,
+    no_repeat: Annotated[int, typer.Option(min=0, help="Write no so many tokens in a row twice; 0: no limit.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Number from which the choice follows.")] = 0,
+    stop: Annotated[str, typer.Option(help="End before these characters.")] = "",
+    as_json: Json = False,
 ) -> None:
-    """Let the fine-tuned (or pretrained) language model go on from PROMPT."""
-    from ulmfit_core.inference.generate import Generator
+    """Let the fine-tuned (or pretrained) language model go on from PROMPT, word by word."""
+    from ulmfit_core.inference.generate import Generator, Sampling
 
+    writer = Generator.load(_language_model(folder))
+    sampling = Sampling(
+        words=words, no_repeat=no_repeat, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed,
+        stop=stop,
+    )  # fmt: skip
+    text = writer.stream(prompt, sampling)
+    if as_json:
+        _print_json({"prompt": prompt, "text": "".join(text), **dataclasses.asdict(sampling)})
+        return
+    for piece in text:
+        print(piece, end="", flush=True)
+    print()
+
+
+def _language_model(folder: Path) -> Path:
+    """The bundle that `folder` is, or the last language model that the project in it trained, or its base."""
+    if (folder / "model.json").exists():
+        return folder
     project = Project.open(folder)
     places = [project.bundle_folder(step) for step in ("finetune", "pretrain")]
-    place = next((place for place in places if place.exists()), places[0])
-    print(Generator.load(place).generate(prompt, words, temperature, seed))
+    if project.recipe.base != "none":
+        places.append(base_folder(project.recipe.base))
+    return next((place for place in places if place.exists()), places[0])
 
 
 # Words for people

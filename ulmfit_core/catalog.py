@@ -32,6 +32,7 @@ JOBS: dict[str, Entry] = {
     "pretrain": Entry("ulmfit_core.jobs.pretrain:pretrain", "Pretrain the language model", config.PretrainSettings),
     "finetune": Entry("ulmfit_core.jobs.finetune:finetune", "Fine-tune the language model", config.FinetuneSettings),
     "classify": Entry("ulmfit_core.jobs.classify:classify", "Train the classifier", config.ClassifySettings),
+    "find_lr": Entry("ulmfit_core.jobs.find_lr:find_lr", "Find a learning rate"),
     "evaluate": Entry("ulmfit_core.jobs.evaluate:evaluate", "Evaluate the classifier"),
     "predict": Entry("ulmfit_core.jobs.predict_file:predict_file", "Classify a file"),
 }
@@ -50,13 +51,43 @@ RULES: dict[str, Entry] = {
     "plain": Entry("ulmfit_core.text.rules:plain", "Text as it is"),
 }
 
+VOCABULARIES: dict[str, Entry] = {
+    "unigram": Entry("ulmfit_core.text.vocab:Pieces", "Pieces of words (SentencePiece)"),
+    "word": Entry("ulmfit_core.text.words:Words", "Whole words"),
+}
+
 SCHEDULES: dict[str, Entry] = {
     "slanted": Entry("ulmfit_core.training.schedules:Slanted", "Slanted triangle"),
     "one_cycle": Entry("ulmfit_core.training.schedules:OneCycle", "One cycle"),
+    "cosine": Entry("ulmfit_core.training.schedules:Cosine", "Cosine, falling"),
+    "flat_anneal": Entry("ulmfit_core.training.schedules:FlatAnneal", "Flat, then cosine"),
     "constant": Entry("ulmfit_core.training.schedules:Constant", "Constant"),
 }
 
-TABLES = {"job": JOBS, "reader": READERS, "rules": RULES, "schedule": SCHEDULES}
+# Called as (parameter groups, settings) → torch optimizer.
+OPTIMIZERS: dict[str, Entry] = {
+    "adamw": Entry("ulmfit_core.training.optimizers:adamw", "AdamW, decoupled weight decay"),
+    "adam": Entry("ulmfit_core.training.optimizers:adam", "Adam, L2 in the gradient"),
+    "sgd": Entry("ulmfit_core.training.optimizers:sgd", "SGD with momentum"),
+    "nt_asgd": Entry("ulmfit_core.training.optimizers:sgd", "SGD, averaged once validation stalls (NT-ASGD)"),
+}
+
+# Called as (project, run) → (stage of the trainer, bundle it fills).
+STAGES: dict[str, Entry] = {
+    "pretrain": Entry("ulmfit_core.jobs.pretrain:make_stage", "Pretraining"),
+    "finetune": Entry("ulmfit_core.jobs.finetune:make_stage", "Fine-tuning"),
+    "classify": Entry("ulmfit_core.jobs.classify:make_stage", "Classifier"),
+}
+
+TABLES = {
+    "job": JOBS,
+    "reader": READERS,
+    "rules": RULES,
+    "vocabulary": VOCABULARIES,
+    "schedule": SCHEDULES,
+    "optimizer": OPTIMIZERS,
+    "stage": STAGES,
+}
 
 
 def resolve(table: str, name: str) -> Any:

@@ -26,6 +26,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
 
+ScheduleName = Literal["slanted", "one_cycle", "cosine", "flat_anneal", "constant"]
+PrecisionName = Literal["auto", "float32", "bf16", "fp16"]
+
+
 class DataSettings(Settings):
     """Where the text comes from and which column means what."""
 
@@ -54,7 +58,21 @@ class DataSettings(Settings):
 class VocabSettings(Settings):
     """How text becomes tokens. One vocabulary serves all three stages."""
 
-    size: int = knob(8000, "Number of pieces; fewer where the text has not enough.", unit="pieces", ge=100, le=100_000)
+    kind: Literal["unigram", "word"] = knob(
+        "unigram", "Pieces of words (SentencePiece), or whole words as in the paper and in fastai."
+    )
+    size: int = knob(
+        8000, "Number of pieces or words; fewer where the text has not enough.", unit="pieces", ge=100, le=100_000,
+        source="60,000 words in fastai",
+    )  # fmt: skip
+    min_frequency: int = knob(
+        3, "Leave out words that occur less often; only for whole words.", unit="times", ge=1, advanced=True,
+        source="fastai",
+    )  # fmt: skip
+    reuse: bool = knob(
+        True, "Take the vocabulary of the pretrained model; otherwise its rows are mapped onto a new one.",
+        advanced=True,
+    )  # fmt: skip
     rules: Literal["ulmfit", "fastai", "plain"] = knob(
         "ulmfit", "Text rules: ulmfit marks capitals and repeats; fastai is its rule set; plain changes nothing.",
     )  # fmt: skip
@@ -80,10 +98,10 @@ class PhaseSettings(Settings):
 
     epochs: int = knob(1, "Passes over the data.", unit="epochs", ge=1, le=1000)
     groups: int = knob(0, "How many layer groups are trained, counted from the output; 0 trains all.", ge=0, le=32)
+    alone: bool = knob(False, "Train only the lowest of these groups (chain-thaw).", source="Felbo et al. 2017")
     lr_max: float = knob(0.01, "Highest learning rate of the last layer group.", gt=0, le=100)
-    schedule: Literal["slanted", "one_cycle", "constant"] = knob(
-        "slanted", "Shape of the learning rate over the phase."
-    )
+    schedule: ScheduleName = knob("slanted", "Shape of the learning rate over the phase.")
+    bptt: int = knob(0, "Window length in this phase; 0 takes the stage's.", unit="tokens", ge=0, le=2000)
 
 
 class StageSettings(Settings):
@@ -101,9 +119,19 @@ class StageSettings(Settings):
     bptt: int = knob(
         0, "Tokens of each sequence in a window; 0 chooses by corpus size and device.", unit="tokens", ge=0, le=2000
     )
-    schedule: Literal["slanted", "one_cycle", "constant"] = knob(
-        "slanted", "Shape of the learning rate.", source="paper 3.2"
-    )
+    accumulate: int = knob(
+        1, "Passes of batch_size that make one step: the effect of a larger batch in less memory.",
+        ge=1, le=1000, advanced=True,
+    )  # fmt: skip
+    optimizer: Literal["adamw", "adam", "sgd", "nt_asgd"] = knob(
+        "adamw", "AdamW decouples weight decay (fastai 1 and later); Adam has it in the gradient (paper, fastai 0.7).",
+        advanced=True,
+    )  # fmt: skip
+    schedule: ScheduleName = knob("slanted", "Shape of the learning rate.", source="paper 3.2")
+    span: Literal["phase", "stage"] = knob(
+        "phase", "Whether a schedule spans each phase anew (the authors' code) or the whole stage (the paper's words).",
+        advanced=True, source="paper 3.2",
+    )  # fmt: skip
     cut_frac: float = knob(
         0.1, "Share of the steps in which a slanted triangle rises.", gt=0, lt=1, advanced=True, source="paper 3.2"
     )
@@ -114,17 +142,35 @@ class StageSettings(Settings):
         advanced=True,
         source="paper 3.2",
     )
-    pct_start: float = knob(0.25, "Share of the steps in which a one-cycle rises.", gt=0, lt=1, advanced=True)
-    momentum: float = knob(
-        0.8, "Adam's first beta: the highest of a one-cycle, constant otherwise.", ge=0, lt=1, advanced=True
+    pct_start: float = knob(
+        0.25, "Share of the steps in which a one-cycle rises.", gt=0, lt=1, advanced=True, source="fastai"
     )
+    flat_share: float = knob(
+        0.75, "Share of the steps before a flat schedule anneals.", gt=0, lt=1, advanced=True, source="fastai 2"
+    )
+    momentum: float = knob(
+        0.8, "Adam's first beta, or SGD's momentum: the highest of a one-cycle, constant otherwise.",
+        ge=0, lt=1, advanced=True, source="0.7 in the paper, 0.8 in fastai",
+    )  # fmt: skip
     momentum_low: float = knob(0.7, "Momentum at the peak of a one-cycle.", ge=0, lt=1, advanced=True)
     beta2: float = knob(0.99, "Adam's second beta.", ge=0, lt=1, advanced=True)
+    eps: float = knob(
+        1e-7, "Added to Adam's divisor; one as large as the clipped gradients makes the steps smaller.",
+        gt=0, le=1, advanced=True, source="1e-5 in fastai 2",
+    )  # fmt: skip
     layer_factor: float = knob(
         2.6, "Each layer group learns this much slower than the next one above it.", ge=1, le=100, source="paper 3.2"
     )
-    unfreezing: Literal["all", "gradual", "last"] = knob(
-        "all", "Train all layer groups at once, one more each phase, or only the last."
+    lr_min: float = knob(
+        0.0, "Rate of the lowest layer group, those between in equal ratios; 0 uses the layer-rate factor.",
+        ge=0, le=100, advanced=True, source="fastai's slice",
+    )  # fmt: skip
+    layer_shares: list[float] = knob(
+        [], "Rate of each layer group as a share of the highest, lowest group first; replaces factor and range.",
+        advanced=True, source="imdb_scripts",
+    )  # fmt: skip
+    unfreezing: Literal["all", "gradual", "last", "chain"] = knob(
+        "all", "Train all layer groups at once, one more each phase, only the last, or one after another (chain-thaw)."
     )
     frozen_epochs: int = knob(
         1, "Epochs of each phase before all groups are trained.", unit="epochs", ge=1, le=100, advanced=True
@@ -132,13 +178,42 @@ class StageSettings(Settings):
     phases: list[PhaseSettings] = knob(
         [], "Table of phases; where it has rows it replaces epochs and unfreezing.", advanced=True
     )
-    weight_decay: float = knob(0.01, "Decoupled weight decay (AdamW).", ge=0, le=10, advanced=True)
+    weight_decay: float = knob(
+        0.01, "Weight decay: decoupled with AdamW, L2 in the gradient with the others.", ge=0, le=10, advanced=True,
+        source="fastai .1 decoupled; imdb_scripts 1e-7 L2",
+    )  # fmt: skip
+    weight_decay_end: float = knob(
+        1.0, "Share of the weight decay that is left at the last step; it changes evenly.", ge=0, le=1, advanced=True,
+        source="Smith 2018",
+    )  # fmt: skip
+    nonmono: int = knob(
+        5, "NT-ASGD begins to average when a validation is worse than the best of all but this many before.",
+        unit="epochs", ge=1, le=100, advanced=True, source="AWD-LSTM 3",
+    )  # fmt: skip
+    patience: int = knob(
+        0, "Stop after so many epochs without improvement, once the last phase is reached; 0 never stops early.",
+        unit="epochs", ge=0, le=1000, advanced=True,
+    )  # fmt: skip
     clip: float = knob(0.25, "Largest norm of the gradient; 0 does not clip.", ge=0, advanced=True)
     input_drop: float = knob(0.25, "Dropout of the embedded input.", ge=0, lt=1, advanced=True)
     hidden_drop: float = knob(0.15, "Dropout between recurrent layers.", ge=0, lt=1, advanced=True)
     weight_drop: float = knob(0.2, "Dropout of the hidden-to-hidden weights.", ge=0, lt=1, advanced=True)
     embedding_drop: float = knob(0.02, "Dropout of whole words of the embedding.", ge=0, lt=1, advanced=True)
     output_drop: float = knob(0.1, "Dropout of the last layer's output.", ge=0, lt=1, advanced=True)
+    drop_start: float = knob(
+        1.0, "Share of the dropouts at the first step; it changes evenly to the share at the last.", ge=0, le=2,
+        advanced=True,
+    )  # fmt: skip
+    drop_end: float = knob(1.0, "Share of the dropouts at the last step.", ge=0, le=2, advanced=True)
+    noise_start: float = knob(
+        0.0, "Share of the tokens read as unknown at the first step; it changes evenly to the share at the last.",
+        ge=0, le=0.9, advanced=True,
+    )  # fmt: skip
+    noise_end: float = knob(0.0, "Share of the tokens read as unknown at the last step.", ge=0, le=0.9, advanced=True)
+    precision: PrecisionName = knob(
+        "auto", "Number format of the arithmetic; auto is bf16 or fp16 on a GPU that has it, float32 elsewhere.",
+        advanced=True,
+    )  # fmt: skip
     tokens_per_pass: int = knob(
         0,
         "Largest pass through the network; 0 means 5,120 on a CPU and 65,536 on a GPU.",
@@ -158,13 +233,16 @@ class LanguageModelSettings(StageSettings):
         1.0, "Weight of temporal activation regularisation (TAR).", ge=0, advanced=True, source="AWD-LSTM 4.3"
     )
     variable_bptt: bool = knob(True, "Draw the length of each window at random.", advanced=True, source="AWD-LSTM 3.1")
+    keep_best_by: Literal["valid_loss", "next_word_accuracy"] = knob(
+        "valid_loss", "Measure by which the best epoch is kept.", advanced=True
+    )
 
 
 class PretrainSettings(LanguageModelSettings):
     """A language model from general text."""
 
     lr_max: float = knob(0.005, "Highest learning rate, reached by the last layer group.", gt=0, le=100)
-    schedule: Literal["slanted", "one_cycle", "constant"] = knob("one_cycle", "Shape of the learning rate.")
+    schedule: ScheduleName = knob("one_cycle", "Shape of the learning rate.")
     layer_factor: float = knob(
         1.0, "Each layer group learns this much slower than the next one above it.", ge=1, le=100
     )
@@ -189,8 +267,16 @@ class ClassifySettings(StageSettings):
     lr_max: float = knob(
         0.01, "Highest learning rate, reached by the last layer group.", gt=0, le=100, source="paper 4.1"
     )
-    unfreezing: Literal["all", "gradual", "last"] = knob(
-        "gradual", "Train all layer groups at once, one more each phase, or only the last.", source="paper 3.3"
+    unfreezing: Literal["all", "gradual", "last", "chain"] = knob(
+        "gradual",
+        "Train all layer groups at once, one more each phase, only the last, or one after another (chain-thaw).",
+        source="paper 3.3",
+    )  # fmt: skip
+    label_smoothing: float = knob(
+        0.0, "Share of each label spread over all classes.", ge=0, lt=1, advanced=True, source="MultiFiT .1"
+    )
+    class_weights: Literal["none", "balanced"] = knob(
+        "none", "Weigh rare classes up in the loss, so that each class counts alike.", advanced=True
     )
     batch_size: int = knob(0, "Documents in a step; 0 chooses by number of rows and device.", ge=0, le=4096)
     bptt: int = knob(70, "Tokens of each document read in one go (BPT3C).", unit="tokens", ge=5, le=2000, advanced=True)
@@ -225,34 +311,6 @@ class Recipe(Settings):
     classify: ClassifySettings = Field(default_factory=ClassifySettings)
 
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {
-        "vocab.size": 4000, "model.embedding": 96, "model.hidden": 192,
-        "finetune.epochs": 2, "classify.epochs": 3,
-    },
-    "balanced": {
-        "vocab.size": 8000, "model.embedding": 200, "model.hidden": 400, "pretrain.epochs": 2,
-        "finetune.epochs": 4, "classify.epochs": 8,
-    },
-    "paper": {
-        "vocab.size": 30_000, "model.embedding": 400, "model.hidden": 1150, "pretrain.epochs": 12,
-        "finetune.epochs": 15, "finetune.drop_mult": 1.0, "classify.epochs": 15, "classify.drop_mult": 1.0,
-        "finetune.momentum": 0.7, "classify.momentum": 0.7, "classify.batch_size": 64,
-    },
-}  # fmt: skip
-
-
-def apply_preset(recipe: Recipe, preset: str) -> Recipe:
-    """A copy of `recipe` with the preset's values. Raises UserError for an unknown preset."""
-    if preset not in PRESETS:
-        raise UserError(f"There is no preset “{preset}”. Choose one of: {', '.join(PRESETS)}.")
-    changed = recipe.model_copy(deep=True)
-    changed.preset = preset
-    for key, value in PRESETS[preset].items():
-        set_value(changed, key, value)
-    return changed
-
-
 def set_value(recipe: Recipe, key: str, value: Any) -> None:
     """Set one knob by its dotted name, such as `classify.lr_max`. Raises UserError with the allowed range."""
     *path, name = key.split(".")
@@ -276,17 +334,31 @@ def parse_value(text: str) -> Any:
 
 
 def planned_phases(settings: StageSettings, groups: int) -> list[PhaseSettings]:
-    """The table of phases of a stage with `groups` layer groups (gradual unfreezing: paper 3.3)."""
+    """The table of phases of a stage with `groups` layer groups: its own, or that of its way of unfreezing.
+
+    Gradual: paper 3.3. Chain-thaw (Felbo et al. 2017): the top group, then each alone from the lowest up, then all.
+    """
     if settings.phases:
-        return [row.model_copy(update={"groups": row.groups or groups}) for row in settings.phases]
-    if settings.unfreezing == "gradual":
-        trained = [(settings.frozen_epochs, count) for count in range(1, groups)] + [(settings.epochs, groups)]
-    else:
-        trained = [(settings.epochs, 1 if settings.unfreezing == "last" else groups)]
+        return [row.model_copy(update={"groups": min(row.groups or groups, groups)}) for row in settings.phases]
     return [
-        PhaseSettings(epochs=epochs, groups=count, lr_max=settings.lr_max, schedule=settings.schedule)
-        for epochs, count in trained
+        PhaseSettings(epochs=epochs, groups=top, alone=alone, lr_max=settings.lr_max, schedule=settings.schedule)
+        for epochs, top, alone in _unfreezing(settings, groups)
     ]
+
+
+def _unfreezing(settings: StageSettings, groups: int) -> list[tuple[int, int, bool]]:
+    """(epochs, top groups, only the lowest of them) of each phase."""
+    frozen, last = settings.frozen_epochs, (settings.epochs, groups, False)
+    if settings.unfreezing == "gradual":
+        return [*((frozen, top, False) for top in range(1, groups)), last]
+    if settings.unfreezing == "chain":
+        return [(frozen, 1, False), *((frozen, top, True) for top in range(groups, 1, -1)), last]
+    return [(settings.epochs, 1, False)] if settings.unfreezing == "last" else [last]
+
+
+def regularisation(settings: StageSettings, batch: int) -> float:
+    """lr · wd / (batch · (1 - momentum)): what stays about constant when one of them is changed (Smith 2018)."""
+    return settings.lr_max * settings.weight_decay / (batch * (1 - settings.momentum))
 
 
 def to_toml(recipe: Recipe) -> str:

@@ -160,7 +160,10 @@ class Project:
     # Steps
 
     def fingerprint(self, step: str) -> str:
-        """Hash of the step's settings, its inputs' fingerprints and the format version."""
+        """Hash of the step's settings, its inputs' fingerprints and the format version.
+
+        Settings at their default do not enter, so that a knob which a newer version adds makes nothing stale.
+        """
         inputs = [self.fingerprint(name) for name in INPUTS[step] if not self.skip_reason(name)]
         text = json.dumps([FORMAT, step, self._settings_of(step), inputs], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -175,7 +178,10 @@ class Project:
             "classify": [recipe.classify, recipe.model, recipe.base],
             "evaluate": [],
         }
-        return [part if isinstance(part, str) else part.model_dump(mode="json") for part in parts[step]]
+        return [
+            part if isinstance(part, str) else part.model_dump(mode="json", exclude_defaults=True)
+            for part in parts[step]
+        ]
 
     def skip_reason(self, step: str) -> str:
         """Why a step is not part of this recipe, or an empty string."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import platformdirs
 
 from resources import resource_path
-from ulmfit_core import config, files
+from ulmfit_core import config, files, presets
 from ulmfit_core.config import DataSettings, Recipe
 from ulmfit_core.project import Project
 
@@ -46,7 +46,7 @@ def recipe() -> Recipe:
     data = DataSettings(
         data=verses, text=["text"], label="label", split_column="split", unlabelled=lines, corpus=corpus
     )  # fmt: skip
-    made = config.apply_preset(Recipe(name="Happy and sad verses", data=data), "quick")
+    made = presets.apply_preset(Recipe(name="Happy and sad verses", data=data), "quick")
     for key, value in SETTINGS.items():
         config.set_value(made, key, value)
     return made

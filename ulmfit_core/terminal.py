@@ -142,3 +142,14 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         scores = f"precision {row['precision']:.3f}  recall {row['recall']:.3f}  F1 {row['f1']:.3f}"
         lines.append(f"  {label}: {scores}  ({row['support']:,.0f} rows)")
     return lines
+
+
+def rate_lines(report: dict[str, Any], project: Project) -> list[str]:
+    """The suggestions of a search for a learning rate, a line each, and where to write the one that is taken."""
+    stage, valley = report["stage"], report["suggestions"]["valley"]
+    lines = [f"{name:<9} {rate:.2g}" for name, rate in report["suggestions"].items() if rate]
+    lines.append(report["advice"])
+    if valley:
+        table = f"[[{stage}.phases]]" if getattr(project.recipe, stage).phases else f"[{stage}]"
+        lines.append(f"To take it, write lr_max = {valley:.2g} under {table} in {project.folder / 'project.toml'}")
+    return lines

@@ -16,6 +16,7 @@ from studio.ask import confirmed
 from studio.screens.screen import Screen
 from studio.session import Session
 from studio.widgets.live_plot import LivePlot
+from studio.widgets.rate_curve import RateCurve, suggestions_text
 from studio.widgets.table import Table
 from ulmfit_core import catalog, events, project
 from ulmfit_core.events import Ended, EpochEnded, Event, SampleText
@@ -39,6 +40,16 @@ class Story:
         return [event for event in self.events if isinstance(event, EpochEnded)]
 
     @property
+    def stepped(self) -> bool:
+        """Whether it wrote a step, and so has a curve."""
+        return (self.info.folder / "steps.f32").exists()
+
+    @property
+    def searched(self) -> bool:
+        """Whether it is a search for a learning rate."""
+        return self.info.job == "find_lr"
+
+    @property
     def report(self) -> dict[str, Any]:
         return next((event.report for event in reversed(self.events) if isinstance(event, Ended)), {})
 
@@ -54,6 +65,7 @@ class RunsScreen(Screen):
         self.nothing = QLabel(NOTHING)
         self.table = Table("Runs")
         self.curves = LivePlot()
+        self.search = RateCurve()
         self.epochs = Table("Epochs of the chosen run")
         self.texts = Table("Texts that the language model wrote")
         self.settings = QPlainTextEdit()
@@ -83,7 +95,9 @@ class RunsScreen(Screen):
         self.curves.setContentsMargins(*[theme.MEDIUM] * 4)
         self.table.setSelectionMode(Table.SelectionMode.SingleSelection)
         self.delete.setToolTip("Remove the folder of this run with its logs and checkpoint. Models are kept.")
+        self.search.setContentsMargins(*[theme.MEDIUM] * 4)
         self.tabs.addTab(self.curves, "Curves")
+        self.tabs.addTab(self.search, "Curve")
         self.tabs.addTab(self.epochs, "Epochs")
         self.tabs.addTab(self.texts, "Texts")
         self.tabs.addTab(self.settings, "Settings")
@@ -114,7 +128,7 @@ class RunsScreen(Screen):
             story.info.created.replace("T", "  "),
             self._status(story.info),
             duration(story.events),
-            best_result(story.epochs) or measured(story.report),
+            best_result(story.epochs) or measured(story.report) or suggested(story.report),
         ]
 
     def _status(self, run: RunInfo) -> str:
@@ -136,24 +150,28 @@ class RunsScreen(Screen):
         self.epochs.set_rows(headers, rows)
         samples = [event for event in story.events if isinstance(event, SampleText)]
         self.texts.set_rows(["Epoch", "Text"], [[event.epoch + 1, event.prompt + event.text] for event in samples])
-        self.settings.setPlainText(settings_of(story.info))
+        self.settings.setPlainText(settings_of(story))
         if self.shown is None or self.shown.id != story.info.id:
             self._show_curves(story)
         self.shown = story.info
-        self._show_tabs(bool(story.epochs) or (story.info.folder / "steps.f32").exists(), bool(samples))
+        self._show_tabs(story, bool(samples))
 
     def _show_curves(self, story: Story) -> None:
         self.curves.clear()
-        if (story.info.folder / "steps.f32").exists():
+        if story.searched:
+            self.search.show_search(story.info.folder, story.report)
+        elif story.stepped:
             self.curves.show_run(story.info.folder)
 
-    def _show_tabs(self, trained: bool, wrote: bool) -> None:
+    def _show_tabs(self, story: Story, wrote: bool) -> None:
         """An import has no curves: its settings are what there is to see."""
-        had_curves = self.tabs.isTabVisible(self.tabs.indexOf(self.curves))
-        for page, shown in ((self.curves, trained), (self.epochs, trained), (self.texts, wrote)):
+        trained = bool(story.epochs) or (story.stepped and not story.searched)
+        before = [self.tabs.isTabVisible(self.tabs.indexOf(page)) for page in (self.curves, self.search)]
+        now = [trained, story.searched]
+        for page, shown in zip((self.curves, self.search, self.epochs, self.texts), (*now, trained, wrote)):
             self.tabs.setTabVisible(self.tabs.indexOf(page), shown)
-        if trained and not had_curves:
-            self.tabs.setCurrentWidget(self.curves)
+        if any(now) and now != before:
+            self.tabs.setCurrentWidget(self.search if story.searched else self.curves)
 
     @Slot()
     def _delete(self) -> None:
@@ -202,6 +220,14 @@ def measured(report: dict[str, Any]) -> str:
     return f"accuracy {report['accuracy']:.1%} on {report['rows']:,} rows" if "accuracy" in report else ""
 
 
+def suggested(report: dict[str, Any]) -> str:
+    """What a search for a learning rate found, and for which step."""
+    if "stage" not in report:
+        return ""
+    found = {name: rate for name, rate in report["suggestions"].items() if rate}
+    return f"{project.TITLES[report['stage']]}: {suggestions_text(found) or 'no suggestion'}"
+
+
 def epoch_table(epochs: list[EpochEnded]) -> tuple[list[str], list[list[Any]]]:
     """A row an epoch, a column a metric; the best epoch is starred."""
     names = list(dict.fromkeys(name for epoch in epochs for name in epoch.metrics))
@@ -217,11 +243,12 @@ def figure(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def settings_of(run: RunInfo) -> str:
+def settings_of(story: Story) -> str:
     """The part of the recipe that this run used, as it stands in its config.toml."""
+    run = story.info
     table = tomllib.loads((run.folder / "config.toml").read_text(encoding="utf-8"))["recipe"]
-    section = {"import": "data"}.get(run.job, run.job)
+    section = {"import": "data", "find_lr": story.report.get("stage", "")}.get(run.job, run.job)
     parts = {section: table.get(section, {})}
-    if run.job in project.BUNDLES:
+    if section in project.BUNDLES:
         parts["model"] = table["model"]
     return f"# {run.folder}\n\n{tomlkit.dumps(parts)}"

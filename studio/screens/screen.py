@@ -34,6 +34,10 @@ class Screen(QWidget):
     def refresh(self) -> None:
         """Show the project as it is now: called when the screen appears, and when the project changes."""
 
+    def tells_of(self, job: str) -> bool:
+        """Whether the screen says itself how a job ended."""
+        return job == self.step
+
     def show_message(self, text: str, level: str = "info", action: str = "") -> None:
         """level: info, warning or error. `action` captions a button that makes `self.notice` emit acted."""
         self.notice.show_message(text, level, action)

@@ -9,26 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.screens.epochs import EpochsTable, SampleTexts
 from studio.screens.screen import Screen
+from studio.screens.stage_settings import StageSettingsColumn
 from studio.session import Session
 from studio.widgets import schedule_preview
 from studio.widgets.card import card
-from studio.widgets.form import Form, extra
 from studio.widgets.live_plot import LivePlot
+from studio.widgets.phases import PhaseTable
+from studio.widgets.rate_finder import RateFinder
 from studio.widgets.run_bar import RunBar
 from ulmfit_core import events
-from ulmfit_core.config import ModelSettings, Recipe
+from ulmfit_core.config import StageSettings
+from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project, RunInfo
 
-SETTINGS_WIDTH = 330
-# What a newcomer may want to turn; all else is under Advanced, as is what its declaration calls advanced.
-FIRST = (
-    "epochs", "lr_max", "drop_mult", "schedule", "unfreezing", "layer_factor", "batch_size", "bptt", "enabled",
-)  # fmt: skip
+PLOT_SHARE, EPOCHS_SHARE, PHASES_SHARE = 5, 2, 5  # of the height
 NEXT = {"pretrain": "Fine-tune", "finetune": "Classify", "classify": "Evaluate"}
 
 
@@ -60,6 +59,9 @@ class TrainingScreen(Screen):
         self.last_run.setVisible(bool(run) and self._previewing)
         self.bar.refresh()
 
+    def tells_of(self, job: str) -> bool:
+        return super().tells_of(job) or self.finder.told(job)
+
     @property
     def running(self) -> bool:
         return self.session.job == self.step
@@ -69,10 +71,11 @@ class TrainingScreen(Screen):
         return runs[-1] if runs else None
 
     def _show_settings(self, project: Project) -> None:
-        self.form.set_model(getattr(project.recipe, self.step))
-        self.model_form.set_model(project.recipe.model)
-        self.model_part.setVisible(first_trained(project) == self.step)
+        settings: StageSettings = getattr(project.recipe, self.step)
+        self.column.show_for(project)
         self.settings.setEnabled(not self.running)
+        self.phases.set_settings(settings, schedule_preview.groups_of(project.recipe, self.step))
+        self.finder.curve.show_rate(settings.lr_max)
 
     def _show_run(self, folder: Path | None) -> None:
         if folder and folder != self._shown:
@@ -87,8 +90,13 @@ class TrainingScreen(Screen):
         if skipped:
             self.plot.clear()
             self.plot.say(f"This step is not part of the recipe.\n{skipped}")
-        else:
+            return
+        try:
             plan = schedule_preview.coming_plan(project.recipe, self.step)
+        except UserError as error:
+            self.plot.clear()
+            self.plot.say(str(error))
+        else:
             self.plot.show_plan(plan, schedule_preview.STEPS_PER_EPOCH)
 
     def _show_epochs(self) -> None:
@@ -104,6 +112,8 @@ class TrainingScreen(Screen):
             self._previewing = False
             self._shown = None
             self.clear_message()
+            self.column.close_phases()
+            self.pages.setCurrentWidget(self.training)
             self._show_run(folder)
 
     @Slot(object)
@@ -129,71 +139,123 @@ class TrainingScreen(Screen):
     # What a person does
 
     @Slot(str, object)
-    def _change(self, name: str, value: Any) -> None:
+    def _change(self, key: str, value: Any) -> None:
         self._previewing = True
-        self.session.change(f"{self.step}.{name}", value)
+        self.session.change(key, value)
 
     @Slot(str, object)
-    def _change_model(self, name: str, value: Any) -> None:
-        self._previewing = True
-        self.session.change(f"model.{name}", value)
+    def _change_phases(self, name: str, value: Any) -> None:
+        self._change(f"{self.step}.{name}", value)
+
+    @Slot(bool)
+    def _show_phases(self, shown: bool) -> None:
+        """The table takes the place of the epochs; the schedule that it leads to stands above it."""
+        self.below.setCurrentIndex(1 if shown else 0)
+        self.plot.show_loss(not shown)
+        self.right.setStretchFactor(self.below, PHASES_SHARE if shown else EPOCHS_SHARE)
+        if shown:
+            self.pages.setCurrentWidget(self.training)
+            self._previewing = not self.running
+            self.refresh()
 
     @Slot()
-    def _show_last_run(self) -> None:
+    def _show_finder(self) -> None:
+        self.column.close_phases()
+        self.pages.setCurrentWidget(self.finder)
+        self.finder.start.setFocus()
+
+    @Slot()
+    def _show_training(self) -> None:
+        self.pages.setCurrentWidget(self.training)
+        self.column.find_rate.setFocus()
+
+    @Slot(float, int)
+    def _take_rate(self, rate: float, groups: int) -> None:
+        """Write a found rate where it counts: into the settings, or into the phases that train what was searched."""
+        project = self.session.project
+        assert project is not None
+        settings: StageSettings = getattr(project.recipe, self.step)
+        if settings.phases:
+            self._take_rate_into_phases(settings, rate, groups)
+            return
+        before = settings.lr_max
+        self._change(f"{self.step}.lr_max", rate)
+        self.finder.say(f"The highest learning rate is now {rate:g}; before it was {before:g}.")
+
+    def _take_rate_into_phases(self, settings: StageSettings, rate: float, groups: int) -> None:
+        rows = list(settings.phases)
+        meant = [number for number, row in enumerate(rows) if (row.groups == 1) == (groups == 1)]
+        if not meant:
+            self.finder.say("No phase of the table trains what was searched. Set the rate in the table of phases.")
+            return
+        for number in meant:
+            rows[number] = rows[number].model_copy(update={"lr_max": rate})
+        self._change(f"{self.step}.phases", rows)
+        phases = ", ".join(str(number + 1) for number in meant)
+        self.finder.say(f"The highest learning rate is now {rate:g} in the table of phases: {phases}.")
+
+    @Slot()
+    def show_last_run(self) -> None:
         self._previewing = False
         self.refresh()
 
     # Making it
 
     def _make_parts(self) -> None:
-        blank = getattr(Recipe(), self.step)
-        fields = type(blank).model_fields
-        self.form = Form(blank, [name for name in FIRST if not extra(fields[name], "advanced")])
-        self.model_form = Form(ModelSettings())
+        self.column = StageSettingsColumn(self.session, self.step)
+        self.settings, self.form, self.model_part = self.column.inside, self.column.form, self.column.model_part
         self.plot = LivePlot()
         self.bar = RunBar(self.session, self.step)
         self.epochs = EpochsTable()
         self.samples = SampleTexts()
         self.samples.setVisible(self.step != "classify")
+        self.phases = PhaseTable()
+        self.finder = RateFinder(self.session, self.step)
         self.last_run = QPushButton("Show the &last run")
         self.last_run.setToolTip("Back from the coming schedule to the curves of the last run.")
-        self.form.changed.connect(self._change)
-        self.model_form.changed.connect(self._change_model)
-        self.last_run.clicked.connect(self._show_last_run)
+        self._connect_parts()
+
+    def _connect_parts(self) -> None:
+        self.column.changed.connect(self._change)
+        self.column.phases_wanted.connect(self._show_phases)
+        self.column.rate_wanted.connect(self._show_finder)
+        self.phases.changed.connect(self._change_phases)
+        self.phases.closed.connect(self.column.close_phases)
+        self.finder.picked.connect(self._take_rate)
+        self.finder.closed.connect(self._show_training)
+        self.last_run.clicked.connect(self.show_last_run)
 
     def _lay_out_parts(self) -> None:
-        right = QVBoxLayout()
-        right.setSpacing(theme.MEDIUM)
+        self.training = QWidget()
+        self.right = QVBoxLayout(self.training)
+        self.right.setContentsMargins(0, 0, 0, 0)
+        self.right.setSpacing(theme.MEDIUM)
         plots = card("", "", self.plot, self.last_run)
         plots.layout().setStretchFactor(self.plot, 1)  # type: ignore[union-attr]
         plots.layout().setAlignment(self.last_run, Qt.AlignmentFlag.AlignRight)  # type: ignore[union-attr]
-        right.addWidget(plots, 5)
-        right.addWidget(self.bar)
-        below = QHBoxLayout()
-        below.addWidget(self.epochs, 8)
-        below.addWidget(self.samples, 3)
-        right.addLayout(below, 2)
+        self.right.addWidget(plots, PLOT_SHARE)
+        self.right.addWidget(self.bar)
+        self.right.addWidget(self._below(), EPOCHS_SHARE)
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.training)
+        self.pages.addWidget(self.finder)
         across = QHBoxLayout()
         across.setSpacing(theme.LARGE)
-        across.addWidget(self._settings_column())
-        across.addLayout(right, 1)
+        across.addWidget(self.column)
+        across.addWidget(self.pages, 1)
         self.body.addLayout(across, 1)
 
-    def _settings_column(self) -> QWidget:
-        self.model_part = titled("Size of the model", self.model_form)
-        self.settings = QWidget()
-        column = QVBoxLayout(self.settings)
-        column.setContentsMargins(0, 0, theme.MEDIUM, 0)
-        column.addWidget(titled("Settings", self.form))
-        column.addWidget(self.model_part)
-        column.addStretch(1)
-        area = QScrollArea()
-        area.setWidget(self.settings)
-        area.setWidgetResizable(True)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the focus of what is in it
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setFixedWidth(SETTINGS_WIDTH)
-        return area
+    def _below(self) -> QWidget:
+        """The epochs and what the model wrote; or the table of phases."""
+        results = QWidget()
+        across = QHBoxLayout(results)
+        across.setContentsMargins(0, 0, 0, 0)
+        across.addWidget(self.epochs, 8)
+        across.addWidget(self.samples, 3)
+        self.below = QStackedWidget()
+        self.below.addWidget(results)
+        self.below.addWidget(self.phases)
+        return self.below
 
 
 class PretrainScreen(TrainingScreen):
@@ -212,22 +274,3 @@ class ClassifyScreen(TrainingScreen):
     step = "classify"
     title = "Classify"
     explanation = "The classifier learns your labels on top of the language model, layer by layer from the top."
-
-
-def first_trained(project: Project) -> str:
-    """The step that makes the model, and so decides on its size; none where a finished model is the base."""
-    if project.recipe.base != "none":
-        return ""
-    return next((step for step in NEXT if not project.skip_reason(step)), "")
-
-
-def titled(title: str, part: QWidget) -> QWidget:
-    whole = QWidget()
-    heading = QLabel(title)
-    heading.setProperty("role", "subheading")
-    column = QVBoxLayout(whole)
-    column.setContentsMargins(0, 0, 0, theme.MEDIUM)
-    column.setSpacing(theme.MEDIUM)
-    column.addWidget(heading)
-    column.addWidget(part)
-    return whole

@@ -226,7 +226,7 @@ class WriterPart(QWidget):
         self._seed += 1
         self.write.setEnabled(False)
         self.written.setPlainText("The language model writes …")
-        self._background.ask(lambda: model.get(folder).generate(prompt, words, heat, seed))
+        self._background.ask(lambda: model.get(folder).generate(prompt, words=words, temperature=heat, seed=seed))
 
     @Slot(object)
     def _show_text(self, text: str) -> None:

@@ -15,6 +15,7 @@ from studio.screens.screen import Screen
 from studio.session import Session
 from studio.widgets.card import card
 from studio.widgets.form import Form
+from studio.widgets.start_from import StartFrom
 from studio.widgets.table import Table
 from studio.worker import Background
 from ulmfit_core import events
@@ -47,7 +48,8 @@ class VocabScreen(Screen):
         self._built: tuple[Path, str] | None = None
         self._vocabulary: Any = None
         settings = session.project.recipe.vocab if session.project else VocabSettings()
-        self.form = Form(settings, ["size", "rules", "max_tokens"], ["sample_mb", "coverage"])
+        self.form = Form(settings, ["kind", "size", "rules", "max_tokens"])
+        self.start_from = StartFrom(session)
         self.bar = JobBar(session, "vocab", "B&uild the vocabulary")
         self.nothing = QLabel(NOTHING, wordWrap=True)
         self.nothing.setProperty("role", "muted")
@@ -65,10 +67,20 @@ class VocabScreen(Screen):
     def refresh(self) -> None:
         project = self.session.project
         assert project is not None
-        self.form.set_model(project.recipe.vocab)
+        self._show_settings(project)
         waiting = project.waits_for("vocab")
         self.bar.set_ready(not waiting, waiting or _standing(project), project.state("vocab").mark == "done")
         self._load_if_new(project)
+
+    def _show_settings(self, project: Project) -> None:
+        """Only what counts: a vocabulary that is taken from a model is not learned."""
+        settings, has_base = project.recipe.vocab, project.recipe.base != "none"
+        learned = not (has_base and settings.reuse)
+        self.form.set_model(settings)
+        self.form.show_rows(["reuse"], has_base)
+        self.form.show_rows(["kind", "size", "rules", "sample_mb"], learned)
+        self.form.show_rows(["min_frequency"], learned and settings.kind == "word")
+        self.form.show_rows(["coverage"], learned and settings.kind == "unigram")
 
     # Building the screen
 
@@ -84,6 +96,8 @@ class VocabScreen(Screen):
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, theme.SMALL, 0)
+        column.setSpacing(theme.MEDIUM)
+        column.addWidget(card("Start from", "", self.start_from))
         column.addWidget(card("Settings", "", self.form))
         column.addStretch()
         area = QScrollArea()

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 from studio import recent, theme
 from studio.screens.screen import Screen
 from studio.session import Session
-from ulmfit_core import config
+from ulmfit_core import presets
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 
@@ -103,7 +103,7 @@ class WelcomeScreen(Screen):
 
     @Slot()
     def _create(self) -> None:
-        recipe = config.apply_preset(Recipe(name=self.form.name.text().strip()), self.form.preset())
+        recipe = presets.apply_preset(Recipe(name=self.form.name.text().strip()), self.form.preset())
         if self._try(lambda: self.session.create(self.form.folder(), recipe)):
             self._back_to_start()
 

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QValidator, QWheelEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit
 
+from ulmfit_core import catalog
+
 CHOICES = {
-    "slanted": "Slanted triangle",
-    "one_cycle": "One cycle",
-    "constant": "Constant",
+    **{name: entry.title for name, entry in catalog.SCHEDULES.items()},
+    "adamw": "AdamW",
+    "adam": "Adam",
+    "sgd": "SGD",
+    "nt_asgd": "NT-ASGD",
+    "phase": "Each phase",
+    "stage": "Whole stage",
     "all": "All at once",
     "gradual": "Gradually",
     "last": "Last group only",
+    "chain": "Chain-thaw",
+    "auto": "Automatic",
+    "float32": "float32",
+    "bf16": "bf16",
+    "fp16": "fp16",
     "macro_f1": "Macro F1",
     "valid_loss": "Validation loss",
+    "next_word_accuracy": "Next word",
+    "unigram": "Pieces of words",
+    "word": "Whole words",
     "ulmfit": "ULMFiT",
     "fastai": "fastai",
     "\t": "Tab",
@@ -27,6 +43,8 @@ CHOICES = {
     "|": "Bar  |",
     "@": "At sign  @",
 }
+# A line on a choice whose name is short.
+MEANINGS = {name: entry.title for table in (catalog.OPTIMIZERS, catalog.RULES) for name, entry in table.items()}
 
 
 # Left, top, right, bottom inside a spin box: its own padding in a style sheet does not move the text.
@@ -120,22 +138,28 @@ class NumberBox(QDoubleSpinBox):
 
 
 class ChoiceBox(QComboBox):
-    """A list of the values that a field may have; the wheel turns it only when it has the focus."""
+    """A list of the values that a field may have; the wheel turns it only when it has the focus.
+
+    `words` are what is read for each value where they are not those of CHOICES.
+    """
 
     chosen = Signal(object)
     judged = Signal(str)
 
-    def __init__(self, values: Iterable[str]):
+    def __init__(self, values: Iterable[object], words: Mapping[Any, str] | None = None):
         super().__init__()
+        known: Mapping[Any, str] = words or CHOICES
         for value in values:
-            self.addItem(CHOICES.get(value, value.replace("_", " ").capitalize()), value)
+            self.addItem(known.get(value, str(value).replace("_", " ").capitalize()), value)
+            if value in MEANINGS:
+                self.setItemData(self.count() - 1, MEANINGS[str(value)], Qt.ItemDataRole.ToolTipRole)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.activated.connect(self._picked)
 
-    def read(self) -> str:
+    def read(self) -> Any:
         return self.currentData()
 
-    def write(self, value: str) -> None:
+    def write(self, value: object) -> None:
         self.setCurrentIndex(self.findData(value))
 
     def _picked(self, index: int) -> None:
@@ -189,7 +213,54 @@ class TextBox(QLineEdit):
             self.chosen.emit(self.read())
 
 
-Input = NumberBox | ChoiceBox | TickBox | TextBox
+class NumbersBox(QLineEdit):
+    """Numbers separated by commas; 1/6 may be written for a share."""
+
+    chosen = Signal(object)
+    judged = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._values: list[float] = []
+        self.textEdited.connect(self._typing)
+        self.editingFinished.connect(self._finished)
+
+    def read(self) -> list[float]:
+        return self._values
+
+    def write(self, values: list[float]) -> None:
+        self._values = list(values)
+        self.setText(", ".join(share_text(value) for value in values))
+
+    def _typing(self, text: str) -> None:
+        self.judged.emit("" if shares(text) is not None else "Numbers are needed here, with commas between them.")
+
+    def _finished(self) -> None:
+        if not self.isModified():
+            return
+        self.setModified(False)
+        values = shares(self.text())
+        if values is not None:
+            self._values = values
+            self.chosen.emit(values)
+
+
+Input = NumberBox | ChoiceBox | TickBox | TextBox | NumbersBox
+
+
+def shares(text: str) -> list[float] | None:
+    """The numbers of “1/6, 1/3, 1”; None where one of them is none."""
+    try:
+        return [float(Fraction(part.strip())) for part in text.split(",") if part.strip()]
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def share_text(value: float) -> str:
+    """The shortest way to write it that reads back as the same number: 0.5, 1/6 or all its digits."""
+    simple = Fraction(value).limit_denominator(99)
+    short = f"{value:.6g}"
+    return short if float(short) == value else str(simple) if float(simple) == value else repr(value)
 
 
 def number(text: str) -> float | None:

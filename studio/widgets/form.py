@@ -3,76 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from studio.widgets.controls import ChoiceBox, Input, NumberBox, TextBox, TickBox, number
+from studio.widgets.controls import Input, NumberBox, NumbersBox, TextBox, TickBox
+from studio.widgets.declared import (
+    UNBOUNDED,
+    bounds,
+    extra,
+    grouped,
+    is_editable,
+    label_of,
+    make_control,
+    name_is_plain,
+    problem_of,
+)
 
-# The words a newcomer reads; the field's own term follows in the line of help.
-LABELS = {
-    "enabled": "Part of the recipe",
-    "lr_max": "Highest learning rate",
-    "drop_mult": "Dropout multiplier",
-    "bptt": "Window length",
-    "schedule": "Learning-rate schedule",
-    "cut_frac": "Rising share",
-    "ratio": "Peak to lowest rate",
-    "pct_start": "Rising share of one-cycle",
-    "momentum_low": "Lowest momentum",
-    "beta2": "Second beta",
-    "layer_factor": "Layer-rate factor",
-    "frozen_epochs": "Epochs per frozen phase",
-    "clip": "Gradient clipping",
-    "input_drop": "Input dropout",
-    "hidden_drop": "Hidden dropout",
-    "weight_drop": "Weight dropout",
-    "embedding_drop": "Embedding dropout",
-    "output_drop": "Output dropout",
-    "tokens_per_pass": "Tokens per pass",
-    "checkpoint_seconds": "Checkpoint every",
-    "seed": "Random seed",
-    "alpha": "AR weight",
-    "beta": "TAR weight",
-    "variable_bptt": "Variable window length",
-    "embedding": "Embedding size",
-    "hidden": "Hidden size",
-    "layers": "Layers",
-    "head": "Head size",
-    "head_drop": "Head dropout",
-    "max_length": "Longest document",
-    "keep_best_by": "Keep the best by",
-    "size": "Vocabulary size",
-    "rules": "Text rules",
-    "sample_mb": "Text to learn from",
-    "coverage": "Character coverage",
-    "max_tokens": "Longest text",
-    "data": "Texts",
-    "label": "Label column",
-    "text": "Text columns",
-    "test": "Test file",
-    "unlabelled": "Texts without labels",
-    "corpus": "General text",
-    "valid_fraction": "Validation share",
-    "test_fraction": "Test share",
-}
-# What 0 stands for, told by the declaration's own help.
-ZEROS = {
-    "0 chooses": "automatic",
-    "0 means": "automatic",
-    "uses all": "all",
-    "keeps all": "all",
-    "trains all": "all",
-    "0 does not clip": "off",
-}
-
-
-def label_of(name: str) -> str:
-    """The label of a field: its words, or its name made readable."""
-    return LABELS.get(name, name.replace("_", " ").capitalize())
+UNGROUPED = 8  # settings that need no headings among them
 
 
 class FieldRow(QWidget):
@@ -85,8 +35,7 @@ class FieldRow(QWidget):
         self.name = name
         self._model = model
         self._field = type(model).model_fields[name]
-        self.control = self._make_control()
-        self.control.write(getattr(model, name))
+        self.control = make_control(model, name)
         self.note = QLabel(self._help(), wordWrap=True)
         self.note.setProperty("role", "hint")
         self._lay_out()
@@ -102,17 +51,11 @@ class FieldRow(QWidget):
             self.control.write(new)
             self._show_problem("")
 
-    def _make_control(self) -> Input:
-        kind = self._field.annotation
-        if get_origin(kind) is Literal:
-            return ChoiceBox(get_args(kind))
-        if kind is bool:
-            return TickBox()
-        if kind in (int, float):
-            box = NumberBox(kind is int, *bounds(self._field), self._problem_of_text)
-            box.set_words(extra(self._field, "unit"), zero_word(self._field))
-            return box
-        return TextBox(many=kind is not str)
+    def add_below(self, part: QWidget) -> None:
+        """One more thing that belongs to this knob."""
+        column = self.layout()
+        assert isinstance(column, QVBoxLayout)
+        column.addWidget(part, 0, Qt.AlignmentFlag.AlignRight)
 
     def _lay_out(self) -> None:
         title = QLabel(label_of(self.name), wordWrap=True)
@@ -120,7 +63,7 @@ class FieldRow(QWidget):
         line = QHBoxLayout()
         line.addWidget(title, 1)
         line.addWidget(self.control)
-        if isinstance(self.control, TextBox):
+        if isinstance(self.control, TextBox | NumbersBox):
             title.setMinimumWidth(90)
         elif not isinstance(self.control, TickBox):
             self.control.setFixedWidth(134)
@@ -150,25 +93,12 @@ class FieldRow(QWidget):
         return "<br>".join(facts)
 
     def _choose(self, value: Any) -> None:
-        problem = self._problem_of(value)
+        problem = problem_of(self._model, self.name, value)
         self._show_problem(problem)
         if problem:
             self.control.write(getattr(self._model, self.name))
         elif value != getattr(self._model, self.name):
             self.changed.emit(self.name, value)
-
-    def _problem_of_text(self, text: str) -> str:
-        value = number(text)
-        return "A number is needed here." if value is None else self._problem_of(value)
-
-    def _problem_of(self, value: Any) -> str:
-        try:
-            type(self._model).__pydantic_validator__.validate_assignment(
-                self._model.model_copy(), self.name, value
-            )
-        except ValidationError as error:
-            return error.errors()[0]["msg"].replace("Input should be", "This must be").removesuffix(".") + "."
-        return ""
 
     def _show_problem(self, problem: str) -> None:
         self.note.setText(problem or self._help())
@@ -195,8 +125,9 @@ class Form(QWidget):
         first, rest = split_names(type(model), names, advanced)
         for name in first:
             column.addWidget(self._row(model, name))
+        self.advanced = Fold("Advanced", {name: self._row(model, name) for name in rest})
         if rest:
-            column.addWidget(Fold("Advanced", [self._row(model, name) for name in rest]))
+            column.addWidget(self.advanced)
 
     def set_model(self, model: BaseModel) -> None:
         """Show another model of the same kind, without signals."""
@@ -206,6 +137,17 @@ class Form(QWidget):
     def control(self, name: str) -> Input:
         return self.rows[name].control
 
+    def show_rows(self, names: Iterable[str], shown: bool) -> None:
+        """Hide settings that mean nothing beside the others, or show them again."""
+        for name in names:
+            self.rows[name].setVisible(shown)
+        self.advanced.count()
+
+    def let_change(self, names: Iterable[str], may: bool) -> None:
+        """Settings that something else replaces cannot be changed."""
+        for name in names:
+            self.rows[name].control.setEnabled(may)
+
     def _row(self, model: BaseModel, name: str) -> FieldRow:
         row = self.rows[name] = FieldRow(model, name)
         row.changed.connect(self.changed)
@@ -213,23 +155,20 @@ class Form(QWidget):
 
 
 class Fold(QFrame):
-    """A section that opens and closes by its heading."""
+    """A section that opens and closes by its heading; many settings are told apart by headings of their groups."""
 
-    def __init__(self, title: str, rows: list[FieldRow]):
+    def __init__(self, title: str, rows: dict[str, FieldRow]):
         super().__init__()
         self.heading = QToolButton()
-        self.heading.setText(f"{title} ({len(rows)} settings)")
+        self._title, self._rows = title, rows
         self.heading.setCheckable(True)
         self.heading.setToolTip("Show or hide settings that seldom need a change.")
         self.heading.setAutoRaise(True)
         self.heading.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.heading.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.inside = QWidget()
-        column = QVBoxLayout(self.inside)
-        column.setContentsMargins(0, 6, 0, 0)
-        column.setSpacing(12)
-        for row in rows:
-            column.addWidget(row)
+        self._fill(rows)
+        self.count()
         outside = QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
         outside.addWidget(self.heading)
@@ -237,45 +176,32 @@ class Fold(QFrame):
         self.heading.toggled.connect(self._open)
         self._open(False)
 
+    def count(self) -> None:
+        """Tell how many settings there are in it."""
+        shown = sum(not row.isHidden() for row in self._rows.values())
+        self.heading.setText(f"{self._title} ({shown} setting{'s' * (shown != 1)})")
+
+    def _fill(self, rows: dict[str, FieldRow]) -> None:
+        column = QVBoxLayout(self.inside)
+        column.setContentsMargins(0, 6, 0, 0)
+        column.setSpacing(12)
+        groups = grouped(list(rows)) if len(rows) > UNGROUPED else {"": list(rows)}
+        for heading, names in groups.items():
+            if heading:
+                column.addWidget(self._group_heading(heading))
+            for name in names:
+                column.addWidget(rows[name])
+
+    @staticmethod
+    def _group_heading(text: str) -> QLabel:
+        heading = QLabel(text)
+        heading.setProperty("role", "group")
+        heading.setIndent(0)
+        return heading
+
     def _open(self, opened: bool) -> None:
         self.inside.setVisible(opened)
         self.heading.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
-
-
-# What a declaration says
-
-UNBOUNDED = 1e9
-
-
-def extra(field: FieldInfo, key: str) -> Any:
-    facts = field.json_schema_extra
-    return facts.get(key, "") if isinstance(facts, dict) else ""
-
-
-def bounds(field: FieldInfo) -> tuple[float, float]:
-    """Smallest and largest value; an exclusive bound counts as one, the judge of typed text knows better."""
-    low, high = -UNBOUNDED, UNBOUNDED
-    for fact in field.metadata:
-        low = max(low, getattr(fact, "ge", low), getattr(fact, "gt", low))
-        high = min(high, getattr(fact, "le", high), getattr(fact, "lt", high))
-    return low, high
-
-
-def zero_word(field: FieldInfo) -> str:
-    """The word for a 0 that is no quantity, such as “automatic”."""
-    if bounds(field)[0] != 0:
-        return ""
-    return next((word for phrase, word in ZEROS.items() if phrase in (field.description or "")), "")
-
-
-def name_is_plain(name: str) -> bool:
-    return name.replace("_", " ") == label_of(name).lower()
-
-
-def is_editable(field: FieldInfo) -> bool:
-    """Tables of phases and the like have no place in a form."""
-    kind = field.annotation
-    return kind in (str, bool, int, float, list[str]) or get_origin(kind) is Literal
 
 
 def split_names(

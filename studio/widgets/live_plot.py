@@ -59,6 +59,10 @@ class LivePlot(QWidget):
         self._draw_plan(plan)
         self._hint.setText("The loss appears here when the training runs.\nBelow is the coming schedule.")
 
+    def show_loss(self, shown: bool) -> None:
+        """Whether the loss is seen above the learning rate, which else has all the room."""
+        self._loss.setVisible(shown)
+
     def clear(self) -> None:
         """Forget everything; the sentence takes the plots' place."""
         self.curves = self.plan = self._loss_range = None

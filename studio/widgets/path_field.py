@@ -16,21 +16,24 @@ class PathField(QWidget):
 
     chosen = Signal(str)
 
-    def __init__(self, name: str, folders: bool = False):
+    def __init__(self, name: str, folders: bool = False, files: bool = True, kinds: str = FILTER):
         super().__init__()
         self._name = name
+        self._kinds = kinds  # of files, as Qt's dialog writes them
         self._told = ""
         self.edit = QLineEdit()
         self.edit.setAccessibleName(name)
-        self.edit.setPlaceholderText("Type a path, browse, or drop a file here")
+        self.edit.setPlaceholderText("Type a path, browse, or drop a file here" if files else "Path of a folder")
         self.edit.editingFinished.connect(self._tell)
         self.browse = QPushButton("Browse…")
         self.browse.setAccessibleName(f"Browse for: {name}")
         self.browse.setToolTip("Choose a file in a dialog.")
         self.browse.clicked.connect(self._browse_file)
+        self.browse.setVisible(files)
         self.folder = QPushButton("Folder…")
         self.folder.setAccessibleName(f"Browse for a folder: {name}")
-        self.folder.setToolTip("Choose a folder in a dialog: one with a sub-folder of text files for each label.")
+        texts = ": one with a sub-folder of text files for each label" if files else ""
+        self.folder.setToolTip(f"Choose a folder in a dialog{texts}.")
         self.folder.clicked.connect(self._browse_folder)
         self.folder.setVisible(folders)
         self.edit.setAcceptDrops(False)  # the edit would insert the address as text
@@ -68,7 +71,7 @@ class PathField(QWidget):
 
     @Slot()
     def _browse_file(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, self._name, self.path(), FILTER)
+        path, _ = QFileDialog.getOpenFileName(self, self._name, self.path(), self._kinds)
         if path:
             self.choose(path)
 

@@ -32,9 +32,9 @@ class RateAxis(pg.AxisItem):
 class Panel(QWidget):
     """One plot under its heading and legend, with horizontal grid lines and vertical phase borders."""
 
-    def __init__(self, title: str, axis: pg.AxisItem):
+    def __init__(self, title: str, axis: pg.AxisItem, bottom: pg.AxisItem | None = None):
         super().__init__()
-        self.plot = pg.PlotWidget(axisItems={"left": axis})
+        self.plot = pg.PlotWidget(axisItems={"left": axis, **({"bottom": bottom} if bottom else {})})
         self.legend = QLabel()
         self.legend.setTextFormat(Qt.TextFormat.RichText)
         self.heading = QLabel(title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from studio.base_model import facts_of_base
 from ulmfit_core.config import Recipe
 from ulmfit_core.events import Plan
 from ulmfit_core.training.plan import make_plan
@@ -16,19 +17,20 @@ def layer_groups(step: str, layers: int) -> list[str]:
     return ["embedding", *inner, "head"] if step == "classify" else [*inner, "embedding+decoder"]
 
 
+def groups_of(recipe: Recipe, step: str) -> list[str]:
+    """The layer groups of a step's model, whose layers are those of the base where there is one."""
+    return layer_groups(step, layers(recipe))
+
+
+def layers(recipe: Recipe) -> int:
+    """Recurrent layers of the model that the recipe trains: its own, or those of the model it starts from."""
+    network = facts_of_base(recipe.base).get("network", {})
+    return int(network.get("layers", recipe.model.layers))
+
+
 def coming_plan(recipe: Recipe, step: str, steps_per_epoch: int = STEPS_PER_EPOCH) -> Plan:
-    """The plan of a training step as if each epoch had that many steps."""
-    groups = layer_groups(step, recipe.model.layers)
-    plan = make_plan(getattr(recipe, step), groups, lambda epoch: steps_per_epoch)
-    steps, rates = plan.sample()
-    phases = [
-        {
-            "title": phase.title, "first_step": phase.first, "last_step": phase.last,
-            "groups": groups[-phase.settings.groups :],
-        }
-        for phase in plan.phases
-    ]  # fmt: skip
-    return Plan(
-        groups=groups, total_steps=plan.total, total_tokens=0, epoch_ends=list(plan.epoch_ends), phases=phases,
-        rate_steps=steps, rates=rates, parameters=0, device="", threads=0,
-    )  # fmt: skip
+    """The plan of a training step as if each epoch had that many steps.
+
+    Raises UserError where the settings do not fit each other.
+    """
+    return make_plan(getattr(recipe, step), groups_of(recipe, step), lambda epoch: steps_per_epoch).event()

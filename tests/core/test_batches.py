@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ulmfit_core.data.batches import IGNORED, ClassBatches, Documents, LanguageBatches, Stream, by_length, pad
+from ulmfit_core.config import PhaseSettings
+from ulmfit_core.data.batches import (
+    IGNORED,
+    ClassBatches,
+    Documents,
+    LanguageBatches,
+    Stream,
+    by_length,
+    pad,
+    windows_of_phases,
+)
 
 
 def documents_of(*texts):
@@ -61,6 +71,18 @@ def test_variable_windows_have_the_papers_mean_and_spread():
     assert windows.min() >= 5 and len(set(windows.tolist())) > 20
     short = (windows < 52).mean()
     assert short == pytest.approx(0.05, abs=0.01)
+
+
+def test_each_epoch_has_the_windows_of_its_phase():
+    phases = [PhaseSettings(epochs=2, bptt=10), PhaseSettings(bptt=0), PhaseSettings(bptt=100)]
+    assert windows_of_phases(phases, 40) == [10, 10, 40, 100]
+    batches = LanguageBatches(counting([200_000]), 1, 40, seed=5, by_epoch=windows_of_phases(phases, 40))
+    for epoch, base in enumerate([10, 10, 40, 100, 40]):
+        windows = batches.windows(epoch)
+        assert windows.sum() == 199_999
+        assert np.median(windows) == pytest.approx(base, rel=0.1)
+    fixed = LanguageBatches(counting([1000]), 1, 40, seed=5, variable=False, by_epoch=[10, 100])
+    assert [set(fixed.windows(epoch)[:-1].tolist()) for epoch in range(3)] == [{10}, {100}, {40}]
 
 
 def test_epochs_are_shuffled_differently_but_the_same_each_time():

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from ulmfit_core import config
+from ulmfit_core import config, presets
 from ulmfit_core.config import ClassifySettings, PhaseSettings, Recipe
 from ulmfit_core.errors import UserError
 
@@ -20,25 +20,26 @@ def test_every_knob_has_a_sentence_of_help_and_a_default(model, name):
 
 
 def test_a_recipe_survives_toml():
-    recipe = config.apply_preset(Recipe(name="ä"), "paper")
+    recipe = presets.apply_preset(Recipe(name="ä"), "paper")
     recipe.data.text = ["2"]
     recipe.data.delimiter = "\t"
     recipe.classify.phases = [PhaseSettings(epochs=2, groups=1)]
     assert config.from_toml(config.to_toml(recipe)) == recipe
 
 
-@pytest.mark.parametrize("preset", config.PRESETS)
+@pytest.mark.parametrize("preset", presets.PRESETS)
 def test_presets_name_real_knobs(preset):
-    changed = config.apply_preset(Recipe(), preset)
+    changed = presets.apply_preset(Recipe(), preset)
     assert changed.preset == preset
-    for key, value in config.PRESETS[preset].items():
+    for key, value in presets.PRESETS[preset].items():
         section, name = key.split(".")
-        assert getattr(getattr(changed, section), name) == value
+        wanted = [PhaseSettings(**row) for row in value] if name == "phases" else value
+        assert getattr(getattr(changed, section), name) == wanted
 
 
 def test_an_unknown_preset_is_refused():
     with pytest.raises(UserError, match="Choose one of: quick, balanced, paper"):
-        config.apply_preset(Recipe(), "huge")
+        presets.apply_preset(Recipe(), "huge")
 
 
 @pytest.mark.parametrize("key", ["nonsense", "classify.nonsense", "classify.epochs.more", "vocab"])

@@ -1,5 +1,6 @@
 """The one training loop on real text: exact resume in every stage, the rates that were really used, pause and stop."""
 
+import math
 import random
 import shutil
 import threading
@@ -9,20 +10,25 @@ import pytest
 import torch
 
 from resources import resource_path
-from ulmfit_core import config, events
-from ulmfit_core.config import Recipe
+from tests.core.toy import ToyStage, toy_settings
+from ulmfit_core import catalog, config, events
+from ulmfit_core.config import PhaseSettings, Recipe
+from ulmfit_core.errors import UserError
 from ulmfit_core.inference.generate import Generator
 from ulmfit_core.inference.predictor import Predictor
 from ulmfit_core.project import Project
-from ulmfit_core.run import Control, launch, read_steps
+from ulmfit_core.run import Control, Run, Stopped, launch, read_steps
+from ulmfit_core.training import checkpoint
+from ulmfit_core.training.trainer import Trainer
 
 SMALL = {
     "vocab.size": 400, "model.embedding": 16, "model.hidden": 24, "model.layers": 3,
     "pretrain.epochs": 1, "finetune.epochs": 1, "classify.epochs": 1, "classify.batch_size": 32,
     "finetune.unfreezing": "all", "pretrain.tokens_per_pass": 60, "finetune.tokens_per_pass": 60,
-    "pretrain.checkpoint_seconds": 0.05, "finetune.checkpoint_seconds": 0.05, "classify.checkpoint_seconds": 0.05,
+    "pretrain.checkpoint_seconds": 0.2, "finetune.checkpoint_seconds": 0.2, "classify.checkpoint_seconds": 0.2,
 }  # fmt: skip
 STAGES = ["pretrain", "finetune", "classify"]
+CPU = torch.device("cpu")
 
 
 def head(name, lines, folder):
@@ -55,7 +61,9 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sample")
     project = Project.create(folder / "verses", sample_recipe(folder))
     for step in ("import", "vocab", *STAGES):
-        run(project, step)
+        counter = Polls()
+        run(project, step, control=counter)
+        POLLS[step] = counter.count
     return project
 
 
@@ -79,12 +87,17 @@ class StopAfter(Control):
 
 
 class Polls(Control):
+    """Counts how often a run asks whether to go on."""
+
     count = 0
 
     @property
     def stopping(self):
         self.count += 1
         return False
+
+
+POLLS: dict[str, int] = {}  # of the undisturbed run of each step
 
 
 def weights(project, step):
@@ -106,22 +119,71 @@ def disturb(project):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("seed", range(3))
-def test_stopping_anywhere_and_resuming_gives_the_same_bits(finished, copy, stage, seed):
-    counter = Polls()
-    run(copy, stage, control=counter)
-    assert weights(copy, stage) == weights(finished, stage)
+def test_a_job_that_is_stopped_and_resumed_leaves_the_same_bundle(finished, copy, stage):
     expected = log(finished, stage)
-    polls = random.Random(seed * 10 + STAGES.index(stage)).randrange(5, counter.count - 2)
+    polls = random.Random(STAGES.index(stage)).randrange(5, POLLS[stage] - 2)
     stopped = launch(copy, stage, control=StopAfter(polls))
     assert stopped.status == "stopped"
-    assert len(log(copy, stage)) < len(expected) or polls > counter.count // 2
+    assert len(log(copy, stage)) < len(expected) or polls > POLLS[stage] // 2
     disturb(copy)
     unfinished = copy.resumable_run(stage)
     assert unfinished is not None
     run(copy, stage, resume=unfinished.folder)
     assert np.array_equal(log(copy, stage), expected)
     assert weights(copy, stage) == weights(finished, stage)
+
+
+# A few steps in every phase, and whatever changes with the step at work.
+FEW_STEPS = {
+    "pretrain": {"batch_size": 24, "bptt": 40}, "finetune": {"batch_size": 30, "bptt": 40, "tokens_per_pass": 600},
+    "classify": {
+        "batch_size": 60, "bptt": 200, "phases": [PhaseSettings(groups=2, lr_max=0.02), PhaseSettings(lr_max=0.02)],
+    },
+}  # fmt: skip
+MOVING = {
+    "weight_decay": 0.1, "weight_decay_end": 0.0, "drop_start": 0.5, "noise_start": 0.2, "span": "stage",
+    "tokens_per_pass": 0, "checkpoint_seconds": 100.0, "lr_max": 0.02,
+}  # fmt: skip
+
+
+def train(project, stage, folder, control, resume=False):
+    """Only the training of a stage: (bytes of the best weights, log, metrics). With NT-ASGD all of it is averaged."""
+    work = Run(folder, control)
+    made, _ = catalog.resolve("stage", stage)(project, work)
+    trainer = Trainer(made, work, folder, CPU)
+    if made.settings.optimizer == "nt_asgd" and not resume:
+        trainer.average.start()
+    try:
+        history = trainer.fit(resume)
+    finally:
+        work.close()
+    metrics = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in history]
+    return (
+        (folder / "best.safetensors").read_bytes(),
+        np.array(read_steps(folder / "steps.f32").values[:, :-1]),
+        metrics,
+    )
+
+
+@pytest.mark.parametrize("optimizer", catalog.OPTIMIZERS)
+@pytest.mark.parametrize("schedule", catalog.SCHEDULES)
+@pytest.mark.parametrize("stage", STAGES)
+def test_stopping_anywhere_and_resuming_gives_the_same_bits(finished, tmp_path, stage, schedule, optimizer):
+    recipe = finished.recipe.model_copy(deep=True)
+    settings = getattr(recipe, stage)
+    for name, value in {**MOVING, **FEW_STEPS[stage], "schedule": schedule, "optimizer": optimizer}.items():
+        setattr(settings, name, value)
+    settings.phases = [row.model_copy(update={"schedule": schedule}) for row in settings.phases]
+    project = Project(finished.folder, recipe)
+    counter = Polls()
+    undisturbed = train(project, stage, tmp_path / "whole", counter)
+    polls = random.Random(f"{stage} {schedule} {optimizer}").randrange(1, counter.count - 1)
+    with pytest.raises(Stopped):
+        train(project, stage, tmp_path / "cut", StopAfter(polls))
+    torch.rand(5)
+    np.random.rand(5)
+    resumed = train(project, stage, tmp_path / "cut", Control(), resume=True)
+    assert resumed[0] == undisturbed[0] and np.array_equal(resumed[1], undisturbed[1]) and resumed[2] == undisturbed[2]
 
 
 def test_the_same_epochs_are_told_once_after_a_resume(finished, copy):
@@ -169,21 +231,21 @@ def test_frozen_groups_do_not_change_and_trained_ones_do(copy):
     assert not any(torch.equal(before[name].cpu(), after[name].cpu()) for name in before)
 
 
-@pytest.mark.parametrize("passes", [16, 60, 10_000])
-def test_passes_do_not_change_the_gradient(copy, passes):
+def test_passes_do_not_change_the_gradient(finished, tmp_path):
     """Without dropout a window gives the same loss in one pass or several."""
-    copy.recipe.finetune.drop_mult = 0
-    copy.recipe.finetune.tokens_per_pass = passes
-    run(copy, "finetune")
-    losses = log(copy, "finetune")[:, 1]
-    copy.recipe.finetune.tokens_per_pass = 5_000
-    run(copy, "finetune")
-    assert np.allclose(losses, log(copy, "finetune")[:, 1], atol=2e-3)
+    recipe = finished.recipe.model_copy(deep=True)
+    recipe.finetune.drop_mult, recipe.finetune.batch_size, recipe.finetune.checkpoint_seconds = 0, 24, 100
+    losses = []
+    for passes in (5_000, 60, 16):
+        recipe.finetune.tokens_per_pass = passes
+        _, steps, _ = train(Project(finished.folder, recipe), "finetune", tmp_path / str(passes), Control())
+        losses.append(steps[:, 1])
+    assert np.allclose(losses[0], losses[1], atol=2e-3) and np.allclose(losses[0], losses[2], atol=2e-3)
 
 
 def test_a_language_model_learns(finished):
-    report = launch(finished, "finetune").report
-    assert report["best"]["perplexity"] < report["before"]["perplexity"]
+    ended = events.read_events(finished.finished_run("finetune").folder / "events.jsonl")[-1]
+    assert ended.report["best"]["perplexity"] < ended.report["before"]["perplexity"]
 
 
 def test_finish_now_keeps_the_best_and_ends_as_done(copy):
@@ -193,14 +255,26 @@ def test_finish_now_keeps_the_best_and_ends_as_done(copy):
     assert ended.finished_early and ended.report["epochs"] == 1
 
 
-def test_a_diverging_training_stops_with_advice_and_keeps_its_checkpoint(copy):
+def test_a_diverging_training_stops_with_advice_and_can_be_resumed_from_finite_weights(copy):
     copy.recipe.finetune.lr_max = 100.0
     copy.recipe.finetune.layer_factor = 1.0
     copy.recipe.finetune.beta = 1e30
     copy.recipe.finetune.clip = 0.0
     ended = launch(copy, "finetune")
     assert ended.status == "failed" and "Lower the highest learning rate" in ended.reason
-    assert copy.runs()[-1].folder.exists()
+    failed = copy.runs()[-1]
+    position = finite_checkpoint(failed.folder)
+    assert f"The last good checkpoint (step {position.step}) is kept" in ended.reason
+    assert failed.resumable and copy.resumable_run("finetune").folder == failed.folder
+    again = launch(copy, "finetune", resume=failed.folder)
+    assert again.status == "failed" and again.reason == ended.reason
+
+
+def finite_checkpoint(folder):
+    """Where the checkpoint stands, once all its tensors were found to be finite."""
+    position, tensors = checkpoint.load(folder / "checkpoint")
+    assert tensors and all(bool(value.isfinite().all()) for value in tensors.values())
+    return position
 
 
 def test_pausing_blocks_and_a_stop_ends_the_pause(copy):
@@ -220,3 +294,205 @@ def test_pausing_blocks_and_a_stop_ends_the_pause(copy):
     control.stop()
     worker.join(60)
     assert result[0].status == "stopped"
+
+
+# Faults, patience and half precision, on a stage whose figures can be written out
+
+
+def toy_run(stage, folder, control=None, resume=False, scaler=None):
+    """Train a toy, with the events it told."""
+    told = []
+    trainer = Trainer(stage, Run(folder, control, told.append), folder, CPU)
+    trainer.scaler = scaler or trainer.scaler
+    try:
+        trainer.fit(resume)
+    finally:
+        trainer.run.close()
+    return told
+
+
+def toy_log(folder):
+    return np.array(read_steps(folder / "steps.f32").values[:, :-1])
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """A toy that was trained undisturbed for 20 steps."""
+    stage = ToyStage(toy_settings(epochs=4, checkpoint_seconds=100))
+    toy_run(stage, tmp_path_factory.mktemp("sound"))
+    return stage
+
+
+@pytest.mark.parametrize(
+    "what, figure, seconds, at, kept",
+    [
+        ("loss", math.nan, 1e-9, 12, 12), ("loss", math.inf, 100, 12, 10), ("loss", math.nan, 100, 0, 0),
+        ("gradient", math.nan, 1e-9, 12, 12), ("gradient", math.inf, 100, 12, 10), ("gradient", math.inf, 100, 0, 0),
+    ],
+)  # fmt: skip
+def test_a_step_that_is_not_finite_is_not_taken(tmp_path, sound, what, figure, seconds, at, kept):
+    spoiled = ToyStage(toy_settings(epochs=4, checkpoint_seconds=seconds))
+    if what == "loss":
+        spoiled.told = lambda step: figure if step == at else 1.0
+    else:
+        spoiled.spoil = lambda step: figure if step == at else 0.0
+    with pytest.raises(UserError, match=rf"step {at + 1} the {what} became .* checkpoint \(step {kept}\) is kept"):
+        toy_run(spoiled, tmp_path)
+    assert torch.equal(spoiled.flat(), sound.seen[at])
+    assert len(toy_log(tmp_path)) == at
+    assert finite_checkpoint(tmp_path).step == kept
+    mended = ToyStage(toy_settings(epochs=4, checkpoint_seconds=100))
+    toy_run(mended, tmp_path, resume=True)
+    assert torch.equal(mended.seen[0], sound.seen[kept]) and torch.equal(mended.flat(), sound.flat())
+
+
+def test_weights_beyond_all_numbers_never_replace_a_checkpoint(tmp_path):
+    stage = ToyStage(toy_settings(epochs=4))
+
+    def told(step):
+        if step == 12:
+            stage.model[0].weight.data.fill_(math.inf)
+        return 1.0
+
+    stage.told = told
+    with pytest.raises(UserError, match=r"step 14 the weights were no longer finite.*\(step 12\) is kept"):
+        toy_run(stage, tmp_path)
+    assert finite_checkpoint(tmp_path).step == 12
+
+
+def smoothed(losses):
+    """The debiased exponential mean (beta .98) at every step, as a weighted mean over all steps before it."""
+    table = [0.98 ** np.arange(t, -1, -1) for t in range(len(losses))]
+    return [float(weights @ losses[: len(weights)] / weights.sum()) for weights in table]
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        np.concatenate([np.linspace(3, 1, 150), np.linspace(1, 20, 150)]),  # diverges in its middle
+        np.concatenate([np.full(40, 0.1), np.full(260, 9.0)]),  # was past the limit before it is judged
+    ],
+)
+def test_a_loss_that_leaves_its_lowest_stops_the_run_also_after_a_resume(tmp_path, losses):
+    means = smoothed(losses)
+    over = [t for t in range(100, 300) if means[t] > 2 * min(means[: t + 1]) + 1]
+    rising = [t for t in range(300) if t >= 100 and means[t] > 1.5 * min(means[: t + 1]) + 0.5]
+    reason = f"At step {over[0] + 1} the smoothed loss rose from {min(means[: over[0]]):.3g} to {means[over[0]]:.3g}"
+    stage = ToyStage(toy_settings(epochs=1, checkpoint_seconds=100), steps=300)
+
+    def told(step):
+        if step >= rising[0] - 3:
+            stage.settings.checkpoint_seconds = 1e-9
+        return losses[step]
+
+    stage.told = told
+    with pytest.raises(UserError) as fault:
+        toy_run(stage, tmp_path / "whole")
+    assert reason in str(fault.value) and "to a third" in str(fault.value)
+    assert finite_checkpoint(tmp_path / "whole").step == rising[0]  # none was cut while it rose
+    cut = ToyStage(toy_settings(epochs=1, checkpoint_seconds=100), steps=300, told=lambda step: losses[step])
+    with pytest.raises(Stopped):
+        toy_run(cut, tmp_path / "cut", StopAfter(2 * (over[0] - 20)))
+    with pytest.raises(UserError) as again:
+        toy_run(cut, tmp_path / "cut", resume=True)
+    assert reason in str(again.value)
+
+
+def test_a_loss_that_only_wavers_is_let_be(tmp_path):
+    losses = 2 + np.sin(np.arange(300) / 5)
+    stage = ToyStage(toy_settings(epochs=1, checkpoint_seconds=100), steps=300, told=lambda step: float(losses[step]))
+    toy_run(stage, tmp_path)
+    assert len(stage.seen) == 300
+
+
+ROWS = [PhaseSettings(epochs=3, groups=1, lr_max=0.01), PhaseSettings(epochs=5, lr_max=0.01)]
+
+
+@pytest.mark.parametrize(
+    "patience, valid, epochs, best",
+    [
+        (2, [1, 2, 3, 2, 2, 0, 0, 0], 5, 0),  # the first phase does not count
+        (2, [1, 2, 3, 2, 0.5, 1, 1, 0], 7, 4),
+        (4, [1, 2, 3, 2, 2, 2, 2, 2], 7, 0),
+        (0, [1, 2, 3, 2, 2, 2, 2, 2], 8, 0),
+        (1, [8, 7, 6, 5, 4, 3, 2, 1], 8, 7),
+    ],
+)
+def test_patience_ends_the_last_phase_and_the_best_epoch_is_the_model(tmp_path, patience, valid, epochs, best):
+    stage = ToyStage(toy_settings(phases=ROWS, patience=patience, checkpoint_seconds=100), steps=2, valid=valid)
+    told = toy_run(stage, tmp_path)
+    assert len(stage.shown) == epochs and torch.equal(stage.flat(), stage.shown[best])
+    messages = [event.text for event in told if isinstance(event, events.Message)]
+    expected = [f"stopped after epoch {epochs}. The model of epoch {best + 1} is kept."] if epochs < 8 else []
+    assert len(messages) == len(expected) and all(part in messages[0] for part in expected)
+    again = ToyStage(toy_settings(phases=ROWS, patience=patience, checkpoint_seconds=100), steps=2, valid=valid)
+    toy_run(again, tmp_path, resume=True)
+    assert not again.seen and torch.equal(again.flat(), stage.flat())  # a resume does not begin a ninth epoch either
+
+
+@pytest.mark.parametrize(
+    "valid, higher, best", [([3, 1, 2], False, 1), ([1, 3, 2], True, 1), ([math.nan, 3, 4], False, 1)]
+)
+def test_the_best_epoch_is_kept_in_the_direction_of_its_metric(tmp_path, valid, higher, best):
+    stage = ToyStage(toy_settings(epochs=3, checkpoint_seconds=100), valid=valid)
+    stage.higher_is_better = higher
+    toy_run(stage, tmp_path)
+    assert torch.equal(stage.flat(), stage.shown[best])
+
+
+def test_the_stage_is_told_how_far_it_is_before_each_step(tmp_path):
+    stage = ToyStage(toy_settings(epochs=2, checkpoint_seconds=100))
+    toy_run(stage, tmp_path)
+    assert stage.progress == pytest.approx(list(np.linspace(0, 1, 10)))
+
+
+def test_the_log_tells_the_weight_decay_and_momentum_of_each_step(tmp_path):
+    made = toy_settings(epochs=2, checkpoint_seconds=100, schedule="one_cycle", weight_decay=0.1, weight_decay_end=0)
+    toy_run(ToyStage(made), tmp_path)
+    steps = read_steps(tmp_path / "steps.f32")
+    assert np.allclose(steps["weight_decay"], np.linspace(0.1, 0, 10), atol=1e-7)
+    assert steps["momentum"].min() < 0.71 and steps["momentum"].max() == pytest.approx(0.8)
+
+
+# Half precision: the scaler works on a CPU as it does on a GPU
+
+
+def scaler(scale):
+    return torch.amp.GradScaler("cpu", init_scale=scale)
+
+
+def test_a_scaled_gradient_is_unscaled_before_it_is_clipped(tmp_path):
+    """Scaling by a power of two is exact, so clipping must see the very gradients of an unscaled run."""
+    plain, scaled = (ToyStage(toy_settings(clip=0.05, checkpoint_seconds=100)) for _ in range(2))
+    toy_run(plain, tmp_path / "plain")
+    toy_run(scaled, tmp_path / "scaled", scaler=scaler(2.0**10))
+    assert torch.equal(plain.flat(), scaled.flat())
+    assert np.array_equal(toy_log(tmp_path / "plain"), toy_log(tmp_path / "scaled"))
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_step_that_overflows_is_skipped_and_the_run_goes_on_exactly_after_a_resume(tmp_path, half):
+    """The first scale is too large for some gradients: steps are skipped until it has been halved often enough."""
+    scale = 2.0**24 if half else 2.0**127
+
+    def stage():
+        return ToyStage(toy_settings(epochs=4, checkpoint_seconds=100), half=half)
+
+    whole, cut, resumed = stage(), stage(), stage()
+    toy_run(whole, tmp_path / "whole", scaler=scaler(scale))
+    skipped = [torch.equal(a, b) for a, b in zip(whole.seen, whole.seen[1:], strict=False)]
+    assert 1 <= sum(skipped) <= 12
+    steps = toy_log(tmp_path / "whole")
+    assert len(steps) == 20 and np.isfinite(steps[:, 1]).all()
+    assert [not np.isfinite(row).all() for row in steps[:19]] == skipped  # the norm of a skipped step
+    with pytest.raises(Stopped):
+        toy_run(cut, tmp_path / "cut", StopAfter(7), scaler=scaler(scale))
+    toy_run(resumed, tmp_path / "cut", resume=True, scaler=scaler(1.0))
+    assert torch.equal(whole.flat(), resumed.flat())
+    assert np.array_equal(toy_log(tmp_path / "cut"), steps, equal_nan=True)
+
+
+def test_a_gradient_that_no_scale_mends_is_a_fault(tmp_path):
+    stage = ToyStage(toy_settings(epochs=2, checkpoint_seconds=100), spoil=lambda step: math.nan if step >= 3 else 0.0)
+    with pytest.raises(UserError, match="step 6 the gradient became nan"):  # scales 4 and 2 are tried, 1 is the last
+        toy_run(stage, tmp_path, scaler=scaler(4.0))

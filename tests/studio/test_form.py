@@ -7,9 +7,19 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication, QLabel, QToolButton
 
-from studio.widgets.controls import ChoiceBox, NumberBox, TextBox, TickBox
+from studio.widgets.controls import ChoiceBox, NumberBox, TextBox, TickBox, share_text, shares
+from studio.widgets.declared import GROUPS, LABELS, REST, grouped
 from studio.widgets.form import Form
-from ulmfit_core.config import ClassifySettings, DataSettings, FinetuneSettings, StageSettings
+from ulmfit_core.config import (
+    ClassifySettings,
+    DataSettings,
+    FinetuneSettings,
+    ModelSettings,
+    PhaseSettings,
+    PretrainSettings,
+    StageSettings,
+    VocabSettings,
+)
 
 
 @pytest.fixture
@@ -162,5 +172,58 @@ def test_chosen_names_come_first_and_in_that_order(qtbot):
     form = Form(ClassifySettings(), ["lr_max", "epochs"])
     qtbot.addWidget(form)
     assert list(form.rows)[:2] == ["lr_max", "epochs"]
-    own = {"max_length", "head", "head_drop", "keep_best_by"}
+    own = {"max_length", "head", "head_drop", "keep_best_by", "label_smoothing", "class_weights"}
     assert set(form.rows) == set(StageSettings.model_fields) - {"phases"} | own
+
+
+@pytest.mark.parametrize(
+    ("typed", "values"), [("1/6, 1/3, 1, 1", [1 / 6, 1 / 3, 1.0, 1.0]), ("0.5,2e-3", [0.5, 0.002]), ("", [])]
+)
+def test_shares_are_numbers_with_commas_between_them(qtbot, form, typed, values):
+    form.set_model(FinetuneSettings(layer_shares=[0.25]))
+    heard = changes_of(form)
+    type_into(qtbot, form.control("layer_shares"), typed)
+    if not typed:
+        qtbot.keyClick(form.control("layer_shares"), Qt.Key.Key_Backspace)
+    qtbot.keyClick(form.control("layer_shares"), Qt.Key.Key_Return)
+    assert heard == [("layer_shares", values)]
+    assert form.control("layer_shares").read() == values
+
+
+def test_shares_that_are_no_numbers_are_said_and_not_applied(qtbot, form):
+    heard = changes_of(form)
+    type_into(qtbot, form.control("layer_shares"), "1/6, lots")
+    assert "Numbers are needed" in form.rows["layer_shares"].note.text()
+    qtbot.keyClick(form.control("layer_shares"), Qt.Key.Key_Return)
+    assert heard == []
+
+
+@pytest.mark.parametrize("value", [1 / 6, 1 / 3, 0.5, 1.0, 2.6**-3, 1e-7, 0.1 + 0.2])
+def test_a_share_is_written_so_that_it_reads_back_the_same(value):
+    assert shares(share_text(value)) == [value]
+
+
+@pytest.mark.parametrize("kind", [PretrainSettings, FinetuneSettings, ClassifySettings])
+def test_advanced_settings_stand_under_headings(qtbot, kind):
+    made = Form(kind())
+    qtbot.addWidget(made)
+    headings = [label.text() for label in made.advanced.findChildren(QLabel) if label.property("role") == "group"]
+    assert headings == [name for name in (*GROUPS, REST) if name in headings] and len(headings) > 3
+    names = list(kind.model_fields)
+    assert sorted(name for members in grouped(names).values() for name in members) == sorted(names)
+
+
+def test_labels_and_headings_name_settings_that_exist():
+    kinds = (PretrainSettings, FinetuneSettings, ClassifySettings, VocabSettings, ModelSettings, PhaseSettings)
+    known = {name for kind in (*kinds, DataSettings) for name in kind.model_fields}
+    assert {name for members in GROUPS.values() for name in members} <= known
+    assert set(LABELS) <= known
+
+
+def test_hidden_settings_do_not_count(qtbot, form):
+    heading = form.advanced.heading
+    before = heading.text()
+    form.show_rows(["beta2", "nonmono"], False)
+    assert heading.text() != before
+    form.show_rows(["beta2", "nonmono"], True)
+    assert heading.text() == before

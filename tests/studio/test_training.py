@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QAbstractButton
 
 from studio.screens.training import ClassifyScreen, FinetuneScreen, PretrainScreen
 
@@ -119,3 +120,44 @@ def test_a_failure_is_said_in_words(qtbot, project_session, show, run_job):
         pass
     assert ended.args[1].status == "failed"
     assert screen.notice.text == ended.args[1].reason
+
+
+def test_the_table_of_phases_replaces_the_way_of_unfreezing(qtbot, project_session, show):
+    screen = show(ClassifyScreen)
+    assert "way of unfreezing above decides: 5 phases" in screen.column.summary.text()
+    assert not screen.phases.isVisible()
+    qtbot.mouseClick(screen.column.edit_phases, Qt.MouseButton.LeftButton)
+    assert screen.phases.isVisible() and not screen.epochs.isVisible()
+    screen.phases.fill("last")
+    assert screen.column.summary.text().startswith("The table decides: 1 phase,")
+    assert not screen.form.control("epochs").isEnabled() and screen.form.control("drop_mult").isEnabled()
+    assert len(screen.plot.plan.phases) == 1
+    qtbot.mouseClick(screen.phases.add_button, Qt.MouseButton.LeftButton)
+    assert len(screen.plot.plan.phases) == 2, "the coming schedule follows at once"
+    assert (project_session.project.folder / "project.toml").read_text().count("[[classify.phases]]") == 2
+    screen.phases.clear()
+    assert screen.form.control("epochs").isEnabled()
+    qtbot.mouseClick(screen.phases.close_button, Qt.MouseButton.LeftButton)
+    assert screen.epochs.isVisible() and not screen.column.edit_phases.isChecked()
+
+
+def test_settings_that_do_not_fit_each_other_are_said_in_the_plots_place(project_session, show):
+    screen = show(ClassifyScreen)
+    project_session.change("classify.layer_shares", [0.5, 1.0])
+    assert "5 layer groups" in screen.plot._sentence.text() and screen.plot._sentence.isVisible()
+    project_session.change("classify.layer_shares", [])
+    assert screen.plot.plan is not None
+
+
+@pytest.mark.parametrize("page", ["training", "phases", "finder"])
+def test_no_two_buttons_share_a_key(qtbot, window, project_session, page):
+    project_session.change("data.corpus", "general.txt")
+    window.go("classify")
+    screen = window.screens["classify"]
+    press = {"phases": screen.column.edit_phases, "finder": screen.column.find_rate}.get(page)
+    if press:
+        qtbot.mouseClick(press, Qt.MouseButton.LeftButton)
+    keys = [button.shortcut().toString() for button in window.findChildren(QAbstractButton) if button.isVisible()]
+    keys += [f"Alt+{action.text()[action.text().index('&') + 1].upper()}" for action in window.menuBar().actions()]
+    keys = [key for key in keys if key]
+    assert len(keys) > 8 and sorted(set(keys)) == sorted(keys)

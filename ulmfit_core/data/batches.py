@@ -8,6 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from ulmfit_core.config import PhaseSettings
+
 IGNORED = -100  # the target that counts for nothing; torch's cross-entropy skips it
 
 
@@ -72,26 +74,33 @@ class LanguageBatches:
     """
 
     def __init__(
-        self, documents: Documents, batch: int, bptt: int, *, seed: int, variable: bool = True, train: bool = True
-    ):
+        self, documents: Documents, batch: int, bptt: int, *, seed: int, variable: bool = True, train: bool = True,
+        by_epoch: Sequence[int] = (),
+    ):  # fmt: skip
+        """`by_epoch`: the window length of each epoch; `bptt` holds for any after them."""
         self.documents = documents
         self.train = train
         pairs = max(0, documents.tokens - 1)
         self.batch = max(1, min(batch, pairs))
         self.bptt = bptt
         self._seed = seed
+        self._by_epoch = by_epoch
         self._variable = variable and train
         self._column = pairs // self.batch if train else -(-pairs // self.batch)
 
+    def bptt_of(self, epoch: int) -> int:
+        return self._by_epoch[epoch] if epoch < len(self._by_epoch) else self.bptt
+
     def windows(self, epoch: int) -> np.ndarray:
         """Length of each window of an epoch; as in AWD-LSTM 3.1 N(base, 5), base = bptt or, 1 time in 20, half."""
+        bptt = self.bptt_of(epoch)
         if not self._variable:
-            return _fixed_windows(self._column, self.bptt)
+            return _fixed_windows(self._column, bptt)
         rng = np.random.default_rng([self._seed, epoch, 1])
-        count = 2 + 2 * self._column // self.bptt
+        count = 2 + 2 * self._column // bptt
         lengths: list[int] = []
         while sum(lengths) < self._column:
-            base = np.where(rng.random(count) < 0.95, self.bptt, self.bptt / 2)
+            base = np.where(rng.random(count) < 0.95, bptt, bptt / 2)
             lengths += [max(5, int(length)) for length in rng.normal(base, 5)]
         return _cut_to(np.array(lengths or [0]), self._column)
 
@@ -195,6 +204,11 @@ def language_window(tokens: int, gpu: bool) -> tuple[int, int]:
         if tokens < limit:
             return choice
     return 64, 70
+
+
+def windows_of_phases(phases: Sequence[PhaseSettings], bptt: int) -> list[int]:
+    """Window length of each epoch: its phase's, or the stage's `bptt` where the phase has none."""
+    return [row.bptt or bptt for row in phases for _ in range(row.epochs)]
 
 
 def class_batch(rows: int, gpu: bool) -> int:

@@ -1,4 +1,4 @@
-"""Build the vocabulary, or take that of the pretrained model, and encode all texts of the project with it."""
+"""Build the vocabulary, of pieces or of words, or take the pretrained model's, and encode all texts with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ulmfit_core.events import Artefact
 from ulmfit_core.jobs.base import base_folder
 from ulmfit_core.project import Project
 from ulmfit_core.run import Run
-from ulmfit_core.text import vocab
+from ulmfit_core.text import vocab, words
 from ulmfit_core.text.train_vocab import train
 from ulmfit_core.text.vocab import Vocabulary
 
@@ -29,16 +29,18 @@ CORPUS_CHUNK = 20
 def build_vocab(project: Project, run: Run) -> dict[str, Any]:
     """Fill vocab/ and tokens/<hash>/. Returns size, tokens, tokens_per_word, unknown (share of tokens), seconds.
 
-    Raises UserError if nothing was imported, the pretrained model is missing, or SentencePiece refuses.
+    Raises UserError if nothing was imported, the pretrained model is missing, or the text is not enough.
     """
     began = time.monotonic()
     dataset = Dataset.open(project.dataset_folder)
     settings = project.recipe.vocab
     with files.replacing_folder(project.vocab_folder) as folder:
-        if project.recipe.base == "none":
-            _learn(dataset, settings, folder, run)
-        else:
+        if project.recipe.base != "none" and settings.reuse:
             Vocabulary.load(base_folder(project.recipe.base)).copy_to(folder)
+        else:
+            content = _learn(dataset, settings, folder, run)
+            facts = settings.model_dump(mode="json")
+            vocab.new_vocabulary(settings.kind, content, settings.rules, facts).copy_to(folder)
     vocabulary = Vocabulary.load(project.vocab_folder)
     report = encode_all(project, dataset, vocabulary, run)
     run.emit(Artefact("vocabulary", str(project.vocab_folder)))
@@ -48,12 +50,14 @@ def build_vocab(project: Project, run: Run) -> dict[str, Any]:
 # Learning
 
 
-def _learn(dataset: Dataset, settings: VocabSettings, folder: Path, run: Run) -> None:
-    texts = sample_texts(dataset, int(settings.sample_mb * 1e6))
+def _learn(dataset: Dataset, settings: VocabSettings, folder: Path, run: Run) -> bytes:
+    """The content of the vocabulary's file: words.json or spm.model."""
+    size = int(settings.sample_mb * 1e6)
+    texts = sample_texts(dataset, size)
+    if settings.kind == "word":
+        return words.to_json(words.learn(texts, settings, run, size))
     rule = catalog.resolve("rules", settings.rules)
-    prepared = (vocab.prepare(text, rule) for text in texts)
-    model = train(prepared, settings, folder, run)
-    vocab.save(folder, model, settings.rules, settings.model_dump(mode="json"))
+    return train((vocab.prepare(text, rule) for text in texts), settings, folder, run)
 
 
 def sample_texts(dataset: Dataset, size: int) -> Iterator[str]:

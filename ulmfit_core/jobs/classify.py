@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ulmfit_core import device as devices
-from ulmfit_core.config import ClassifySettings
+from ulmfit_core.config import ClassifySettings, planned_phases
 from ulmfit_core.data import batches
 from ulmfit_core.data.batches import ClassBatches
 from ulmfit_core.data.dataset import Dataset
@@ -23,26 +24,34 @@ from ulmfit_core.models import bundle as bundles
 from ulmfit_core.models.awd_lstm import AwdLstm
 from ulmfit_core.models.bundle import Bundle
 from ulmfit_core.models.classifier import Classifier
+from ulmfit_core.models.dropout import unknown_noise
 from ulmfit_core.models.language_model import LanguageModel
 from ulmfit_core.project import Project
-from ulmfit_core.run import Run
+from ulmfit_core.run import Run, Stopped
 from ulmfit_core.text.vocab import Vocabulary
 from ulmfit_core.training import metrics
-from ulmfit_core.training.stage import StepResult
+from ulmfit_core.training.regularisation import dropouts_at, noise_at, ordinary_tokens
+from ulmfit_core.training.stage import Differentiate, StepResult
 
 
 def classify(project: Project, run: Run, resume: bool = False) -> dict[str, Any]:
     """Train on the labelled rows, starting from the encoder of the last language model there is."""
+    stage, bundle = make_stage(project, run)
+    return train_and_save(project, run, stage, bundle, resume)
+
+
+def make_stage(project: Project, run: Run) -> tuple[ClassifierStage, Bundle]:
+    """A fresh head on the encoder, over the labelled rows, and the bundle it will be."""
     settings = project.recipe.classify
     vocab = Vocabulary.load(project.vocab_folder)
     dataset = Dataset.open(project.dataset_folder)
     tokens = open_tokens(project, vocab, "dataset")
-    encoder, network = _encoder(project, vocab)
+    encoder, network = _encoder(project, vocab, run)
     model = bundles.new_classifier(encoder, len(dataset.labels), settings).to(devices.best_device())
-    stage = ClassifierStage(settings, model, _split(dataset, tokens, "train"), _split(dataset, tokens, "valid"))
+    train, valid = (_split(dataset, tokens, split) for split in ("train", "valid"))
+    stage = ClassifierStage(settings, model, vocab, train, valid)
     max_tokens = project.recipe.vocab.max_tokens
-    bundle = Bundle("classifier", network, model, vocab, dataset.labels, max_tokens)
-    return train_and_save(project, run, stage, bundle, resume)
+    return stage, Bundle("classifier", network, model, vocab, dataset.labels, max_tokens)
 
 
 class LabelledDocuments:
@@ -68,9 +77,9 @@ def _split(dataset: Dataset, tokens: Tokens, split: str) -> LabelledDocuments:
     return LabelledDocuments(tokens, labelled, dataset.label_ids[labelled])
 
 
-def _encoder(project: Project, vocab: Vocabulary) -> tuple[AwdLstm, Any]:
+def _encoder(project: Project, vocab: Vocabulary, run: Run) -> tuple[AwdLstm, Any]:
     """The fine-tuned encoder; without any language model a fresh one (training from scratch)."""
-    bundle = base_bundle(project, "finetune", vocab)
+    bundle = base_bundle(project, "finetune", vocab, run)
     if bundle is None:
         network = project.recipe.model
         return bundles.new_language_model(network, vocab.size, project.recipe.classify).encoder, network
@@ -85,17 +94,24 @@ class ClassifierStage:
     name = "classify"
 
     def __init__(
-        self, settings: ClassifySettings, model: Classifier, train: LabelledDocuments, valid: LabelledDocuments
-    ):
+        self, settings: ClassifySettings, model: Classifier, vocab: Vocabulary,
+        train: LabelledDocuments, valid: LabelledDocuments,
+    ):  # fmt: skip
         self.settings = settings
         self.model = model
         self.best_metric = settings.keep_best_by
-        self.higher_is_better = settings.keep_best_by != "valid_loss"
+        self.higher_is_better = metrics.HIGHER_IS_BETTER[self.best_metric]
+        self._vocab = vocab
         self._train = train
         self._valid = valid
         self._device = model.encoder.embedding.device
+        devices.number_format(self._device, settings.precision)  # refuse what this device cannot before any work
+        self._ordinary = ordinary_tokens(vocab, self._device)
+        self._class_weights = self._weigh_classes()
         self._batch = settings.batch_size or batches.class_batch(len(train), self._device.type != "cpu")
-        self._batches = ClassBatches(train.lengths, self._batch, seed=settings.seed)
+        self._batches = ClassBatches(train.lengths, self._batch * settings.accumulate, seed=settings.seed)
+        self._chunks = batches.windows_of_phases(planned_phases(settings, len(self.groups())), settings.bptt)
+        self.set_progress(0.0)
 
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
         return self.model.groups()
@@ -109,22 +125,89 @@ class ClassifierStage:
     def begin_epoch(self, epoch: int) -> None:
         return None
 
+    def set_progress(self, share: float) -> None:
+        drops = dropouts_at(self.settings, share)
+        self.model.encoder.set_dropouts(drops)
+        self.model.head.drops = (drops.output, self.settings.head_drop)
+        self._noise = noise_at(self.settings, share)
+
     def backward(
-        self, epoch: int, index: int, state: None, rng: torch.Generator, poll: Callable[[], object]
-    ) -> StepResult:
-        """One batch: the documents are read chunk by chunk, with `poll` between, then the head runs once."""
+        self, epoch: int, index: int, state: None, rng: torch.Generator, poll: Callable[[], object],
+        differentiate: Differentiate,
+    ) -> StepResult:  # fmt: skip
+        """One step: its documents are read in passes of `batch_size`, with `poll` before each chunk.
+
+        The head runs once over all of them, since its BatchNorm would see other statistics in each pass.
+        """
         rows = self._batches.order(epoch)[index]
-        ids, lengths = batches.pad([self._train[row] for row in rows])
         truth = torch.from_numpy(self._train.labels[rows].astype(np.int64)).to(self._device)
-        with devices.autocast(self._device):
-            scores = self.model(
-                torch.from_numpy(ids).to(self._device), torch.from_numpy(lengths).to(self._device), rng, poll
-            )
-        loss = F.cross_entropy(scores.float(), truth)
-        loss.backward()
-        return StepResult(float(loss.detach()), len(rows), int(lengths.sum()), 1.0, None)
+
+        def read(part: np.ndarray) -> Tensor:
+            return self._pool(part, self._chunks[epoch], rng, poll)
+
+        if self.settings.accumulate == 1 or len(rows) <= self._batch:
+            loss = self._learn(read(rows), truth, rng, differentiate)
+        else:
+            loss = self._learn_in_passes(rows, truth, read, rng, differentiate)
+        return StepResult(loss, len(rows), int(self._train.lengths[rows].sum()), 1.0, None)
+
+    def _pool(self, rows: np.ndarray, chunk: int, rng: torch.Generator, poll: Callable[[], object]) -> Tensor:
+        """Pooled features (documents, 3 × features) in float32, whatever the precision of the passes."""
+        ids, lengths = (torch.from_numpy(part).to(self._device) for part in batches.pad([self._train[i] for i in rows]))
+        ids = unknown_noise(ids, self._ordinary, self._vocab.unk, self._noise, rng)
+        with devices.autocast(self._device, self.settings.precision):
+            return self.model.pool(ids, lengths, rng, poll, chunk)
+
+    def _learn(self, pooled: Tensor, truth: Tensor, rng: torch.Generator, differentiate: Differentiate) -> float:
+        """Differentiate the smoothed, weighted loss; return the plain one, which compares with the validation's."""
+        scores = self.model.head(pooled, rng)
+        smoothing = self.settings.label_smoothing
+        differentiate(F.cross_entropy(scores, truth, self._class_weights, label_smoothing=smoothing))
+        return float(F.cross_entropy(scores.detach(), truth))
+
+    def _learn_in_passes(
+        self, rows: np.ndarray, truth: Tensor, read: Callable[[np.ndarray], Tensor], rng: torch.Generator,
+        differentiate: Differentiate,
+    ) -> float:  # fmt: skip
+        """The gradient of the whole step in the memory of one pass.
+
+        All passes are read without gradient and the head learns from their features. Then each pass is read
+        again with the same masks and takes its part of the gradient down through the encoder. `rng` ends
+        where it stood after the head: the second reading takes no number more.
+        """
+        parts = [rows[start : start + self._batch] for start in range(0, len(rows), self._batch)]
+        before: list[Tensor] = []
+        pooled: list[Tensor] = []
+        with torch.no_grad():
+            for part in parts:
+                before.append(rng.get_state())
+                pooled.append(read(part))
+        features = torch.cat(pooled).requires_grad_()
+        with _undone_by_a_stop(self.model.head):
+            loss = self._learn(features, truth, rng, differentiate)
+            after = rng.get_state()
+            if any(p.requires_grad for p in self.model.encoder.parameters()):
+                assert features.grad is not None
+                gradients = features.grad.split([len(part) for part in parts])
+                for part, state, gradient in zip(parts, before, gradients, strict=True):
+                    rng.set_state(state)
+                    read(part).backward(gradient)  # scaled already: it comes from the scaled loss
+            rng.set_state(after)
+        return loss
+
+    def _weigh_classes(self) -> Tensor | None:
+        """(classes,) n / (classes · count) over the training rows, as scikit-learn's “balanced”; None: all alike.
+
+        A class without training rows does not count as a class and weighs 0.
+        """
+        if self.settings.class_weights == "none":
+            return None
+        count = np.bincount(self._train.labels, minlength=self.model.head.linear2.out_features)
+        weights = np.where(count > 0, len(self._train) / ((count > 0).sum() * np.maximum(count, 1)), 0)
+        return torch.from_numpy(weights).float().to(self._device)
 
     def validate(self, run: Run) -> dict[str, float]:
+        """The plain loss, neither smoothed nor weighted, so that runs of different settings can be compared."""
         documents = [self._valid[i] for i in range(len(self._valid))]
         scores = class_scores(self.model, documents, self._batch, run.poll)
         truth = torch.from_numpy(self._valid.labels.astype(np.int64))
@@ -133,3 +216,14 @@ class ClassifierStage:
 
     def after_epoch(self, epoch: int, run: Run) -> None:
         """A classifier has nothing more to show than its figures."""
+
+
+@contextlib.contextmanager
+def _undone_by_a_stop(head: nn.Module) -> Iterator[None]:
+    """Give BatchNorm its running statistics back where a stop drops the step after the head has run."""
+    before = {name: value.clone() for name, value in head.named_buffers()}
+    try:
+        yield
+    except Stopped:
+        head.load_state_dict(before, strict=False)
+        raise

@@ -29,28 +29,32 @@ def finetune(project: Project, run: Run, resume: bool = False) -> dict[str, Any]
 
     The report says how well the model knew these texts before and after (loss, perplexity).
     """
-    settings = project.recipe.finetune
-    vocab = Vocabulary.load(project.vocab_folder)
-    bundle = _start(project, vocab)
-    train, valid = _documents(project, vocab, settings.seed)
-    assert isinstance(bundle.model, LanguageModel)
-    stage = LanguageModelStage("finetune", settings, bundle.model, vocab, train, valid)
+    stage, bundle = make_stage(project, run)
     before = _validate(stage, run)
     report = train_and_save(project, run, stage, bundle, resume)
     return {**report, "before": before}
 
 
-def _start(project: Project, vocab: Vocabulary) -> Bundle:
+def make_stage(project: Project, run: Run) -> tuple[LanguageModelStage, Bundle]:
+    """The model to go on from, over the project's texts, and the bundle it will be."""
+    settings = project.recipe.finetune
+    vocab = Vocabulary.load(project.vocab_folder)
+    bundle = _start(project, vocab, run)
+    train, valid = _documents(project, vocab, settings.seed)
+    assert isinstance(bundle.model, LanguageModel)
+    return LanguageModelStage("finetune", settings, bundle.model, vocab, train, valid), bundle
+
+
+def _start(project: Project, vocab: Vocabulary, run: Run) -> Bundle:
     """The model to go on from: pretrained here, given as base, or fresh."""
     settings = project.recipe.finetune
-    bundle = base_bundle(project, "pretrain", vocab)
+    bundle = base_bundle(project, "pretrain", vocab, run)
     if bundle is None:
         network = project.recipe.model
         model = bundles.new_language_model(network, vocab.size, settings)
         bundle = Bundle("language_model", network, model, vocab)
     if not isinstance(bundle.model, LanguageModel):
         raise UserError("The base of this project is not a language model. Choose another base.")
-    bundle.model.encoder.set_dropouts(bundles.dropouts(settings))
     bundle.model.to(devices.best_device())
     return bundle
 

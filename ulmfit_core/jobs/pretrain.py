@@ -24,13 +24,19 @@ MOST_VALID_TOKENS = 100_000
 
 def pretrain(project: Project, run: Run, resume: bool = False) -> dict[str, Any]:
     """Train on the general corpus. Raises UserError where there is none."""
+    stage, bundle = make_stage(project, run)
+    return train_and_save(project, run, stage, bundle, resume)
+
+
+def make_stage(project: Project, run: Run) -> tuple[LanguageModelStage, Bundle]:
+    """A fresh model over the general text, and the bundle it will be."""
     settings, network = project.recipe.pretrain, project.recipe.model
     vocab = Vocabulary.load(project.vocab_folder)
     tokens = open_tokens(project, vocab, "corpus")
     train, valid = _split(tokens, settings.seed)
     model = bundles.new_language_model(network, vocab.size, settings).to(devices.best_device())
     stage = LanguageModelStage("pretrain", settings, model, vocab, train, valid)
-    return train_and_save(project, run, stage, Bundle("language_model", network, model, vocab), resume)
+    return stage, Bundle("language_model", network, model, vocab)
 
 
 def _split(tokens: Tokens, seed: int) -> tuple[Documents, Documents]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,7 +13,9 @@ from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
 from ulmfit_core.jobs.base import base_folder
 from ulmfit_core.models import bundle as bundles
+from ulmfit_core.models import mapping
 from ulmfit_core.models.bundle import Bundle
+from ulmfit_core.models.language_model import LanguageModel
 from ulmfit_core.project import TITLES, Project
 from ulmfit_core.run import Run
 from ulmfit_core.text.vocab import Vocabulary
@@ -25,23 +28,38 @@ def open_tokens(project: Project, vocab: Vocabulary, kind: str) -> Tokens:
     return tokens.open_tokens(project.tokens_folder, vocab, kind, project.fingerprint("import"))
 
 
-def base_bundle(project: Project, step: str, vocab: Vocabulary) -> Bundle | None:
+def base_bundle(project: Project, step: str, vocab: Vocabulary, run: Run) -> Bundle | None:
     """The bundle that `step` left, or the project's base where that step is skipped, or None: start fresh.
 
-    Raises UserError where its vocabulary is not the project's.
+    A base with another vocabulary is mapped onto the project's. Raises UserError where a step's own bundle is not
+    of today's vocabulary.
     """
-    folder = project.bundle_folder(step)
     if project.skip_reason(step):
         below = {"finetune": "pretrain"}.get(step)
         if below:
-            return base_bundle(project, below, vocab)
+            return base_bundle(project, below, vocab, run)
         if project.recipe.base == "none":
             return None
-        folder = base_folder(project.recipe.base)
+        return _mapped(bundles.load(base_folder(project.recipe.base)), vocab, run)
+    folder = project.bundle_folder(step)
     bundle = bundles.load(folder)
     if bundle.vocab.hash != vocab.hash:
         raise UserError(f"{folder} was trained with another vocabulary. Build the vocabulary again, then train.")
     return bundle
+
+
+def _mapped(bundle: Bundle, vocab: Vocabulary, run: Run) -> Bundle:
+    """The base on the project's vocabulary. What is no language model stays as it is, for its user to refuse."""
+    if bundle.vocab.hash == vocab.hash or not isinstance(bundle.model, LanguageModel):
+        return bundle
+    rows = mapping.rows_of(bundle.vocab.pieces, vocab.pieces)
+    mapping.take_rows(bundle.model, rows)
+    new = rows.count(mapping.NEW)
+    run.message(
+        f"The pretrained model was mapped onto the project's vocabulary: {len(rows) - new:,} of {len(rows):,} rows "
+        f"were copied, {new:,} are new and begin as the mean of all its rows."
+    )
+    return replace(bundle, vocab=vocab)
 
 
 def train_and_save(project: Project, run: Run, stage: Stage, bundle: Bundle, resume: bool) -> dict[str, Any]:
@@ -72,7 +90,7 @@ def model_card(project: Project, step: str, bundle: Bundle, best: dict[str, floa
         f"# {project.recipe.name}: {TITLES[step]}\n\n"
         f"A {bundle.kind.replace('_', ' ')} made by ULMFiT Studio {__version__} (torch {torch.__version__}).\n\n"
         f"- network: AWD-LSTM, embedding {network.embedding}, hidden {network.hidden}, layers {network.layers}\n"
-        f"- vocabulary: {bundle.vocab.size} pieces, hash {bundle.vocab.hash}, rules {bundle.vocab.rules}\n"
+        f"- vocabulary: {bundle.vocab.size} {bundle.vocab.unit}, hash {bundle.vocab.hash}, rules {bundle.vocab.rules}\n"
         f"- labels: {', '.join(bundle.labels) or 'none'}\n"
         f"- recipe: fingerprint {project.fingerprint(step)}, preset {project.recipe.preset}\n\n"
         f"On the held-out validation data, at the best epoch:\n\n{figures}\n"

@@ -37,10 +37,11 @@ class Bundle:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def dropouts(settings: StageSettings) -> Dropouts:
-    """The five dropouts of a stage, scaled by its `drop_mult`."""
+def dropouts(settings: StageSettings, share: float = 1.0) -> Dropouts:
+    """The five dropouts of a stage, scaled by its `drop_mult` and by the `share` of them that is in force."""
     s = settings
-    return Dropouts(s.embedding_drop, s.input_drop, s.hidden_drop, s.weight_drop, s.output_drop).scaled(s.drop_mult)
+    drops = Dropouts(s.embedding_drop, s.input_drop, s.hidden_drop, s.weight_drop, s.output_drop)
+    return drops.scaled(s.drop_mult * share)
 
 
 def new_encoder(network: ModelSettings, vocabulary: int, drops: Dropouts | None = None) -> AwdLstm:

@@ -74,20 +74,24 @@ class Classifier(nn.Module):
         self.bptt = bptt
         self.max_length = max_length
 
-    def pool(self, ids: Tensor, lengths: Tensor, rng: Rng = None, between: Callable[[], object] = bool) -> Tensor:
+    def pool(
+        self, ids: Tensor, lengths: Tensor, rng: Rng = None, between: Callable[[], object] = bool, bptt: int = 0
+    ) -> Tensor:
         """`ids` (batch, time), padded on the right, `lengths` (batch,) ≥ 1 → pooled features (batch, 3 × features).
 
-        The state is carried from chunk to chunk and detached between them. Of a document longer than
-        `max_length` only the chunks that begin within its last `max_length` tokens are pooled; the others
-        are read without gradient. `between` is called before each chunk, so that a stop need not wait.
+        A chunk has `bptt` tokens, 0 for the model's own. The state is carried from chunk to chunk and detached
+        between them. Of a document longer than `max_length` only the chunks that begin within its last
+        `max_length` tokens are pooled; the others are read without gradient. `between` is called before each
+        chunk, so that a stop need not wait.
         """
+        bptt = bptt or self.bptt
         state = self.encoder.initial_state(ids.shape[0])
-        first = self._first_pooled(lengths)
+        first = self._first_pooled(lengths, bptt)
         pool = Pool(lengths, self.encoder.features, first)
         start_of_gradient = int(first.min())
-        for start in range(0, ids.shape[1], self.bptt):
+        for start in range(0, ids.shape[1], bptt):
             between()
-            chunk = ids[:, start : start + self.bptt]
+            chunk = ids[:, start : start + bptt]
             if start < start_of_gradient:
                 with torch.no_grad():
                     _, state = self.encoder(chunk, state, rng)
@@ -100,11 +104,11 @@ class Classifier(nn.Module):
         """Class scores (batch, classes)."""
         return self.head(self.pool(ids, lengths, rng, between), rng)
 
-    def _first_pooled(self, lengths: Tensor) -> Tensor:
+    def _first_pooled(self, lengths: Tensor, bptt: int) -> Tensor:
         """The start of the first chunk that lies within the last `max_length` tokens, for each document."""
         beyond = (lengths - self.max_length).clamp(min=0)
-        last_chunk = (lengths - 1) // self.bptt
-        return torch.minimum((beyond + self.bptt - 1) // self.bptt, last_chunk) * self.bptt
+        last_chunk = (lengths - 1) // bptt
+        return torch.minimum((beyond + bptt - 1) // bptt, last_chunk) * bptt
 
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
         """Layer groups from the bottom up: embedding FIRST, head last."""

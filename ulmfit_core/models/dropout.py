@@ -52,3 +52,14 @@ def word_mask(weight: Tensor, ids: Tensor, p: float, rng: torch.Generator) -> Te
     """Factor (batch, time, 1) for embedded `ids` (batch, time): whole word types dropped, wherever they stand."""
     kept = mask(weight, (weight.shape[0],), p, rng)
     return kept[ids].unsqueeze(-1)
+
+
+def unknown_noise(ids: Tensor, ordinary: Tensor, unknown: int, p: float, rng: torch.Generator) -> Tensor:
+    """`ids` (batch, time), each `ordinary` one (vocabulary,) read as `unknown` with probability `p`.
+
+    At p = 0 no number is drawn.
+    """
+    if p == 0:
+        return ids
+    hit = torch.empty(ids.shape, device=ids.device).bernoulli_(p, generator=rng).bool()
+    return ids.masked_fill(hit & ordinary[ids], unknown)

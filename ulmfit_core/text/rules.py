@@ -19,8 +19,8 @@ FASTAI_MENDS = (
     ("#39;", "'"), ("amp;", "&"), ("#146;", "'"), ("nbsp;", " "), ("#36;", "$"), ("\\n", "\n"), ("quot;", "'"),
     ("<br />", "\n"), ('\\"', '"'), ("<unk>", "xxunk"), (" @.@ ", "."), (" @-@ ", "-"), ("...", " …"),
 )  # fmt: skip
-FASTAI_REPEAT = re.compile(r"(\S)(\1{2,})")
-FASTAI_WORDS = re.compile(r"(?:\s|^)(\w+)\s+((?:\1\s+)+)\1(\s|\W|$)")
+FASTAI_REPEAT = re.compile(r"(\S)\1{2,}")
+FASTAI_WORDS = re.compile(r"(?:^|\s)(\w+)(?:\s+\1){2,}(\W|$)")
 FASTAI_SIGNS = re.compile(r"([/#\\])")
 SPACES = re.compile(r" {2,}")
 FASTAI_CAPS = re.compile(r"(\s|^)([A-Z]+[^a-z\s]*)(?=\s|$)")
@@ -32,8 +32,8 @@ def fastai(text: str) -> str:
     for old, new in FASTAI_MENDS:
         text = text.replace(old, new)
     text = html.unescape(text)
-    text = FASTAI_REPEAT.sub(lambda found: f" xxrep {len(found[2]) + 1} {found[1]} ", text)
-    text = FASTAI_WORDS.sub(lambda found: f" xxwrep {len(found[2].split()) + 2} {found[1]} {found[3]}", text)
+    text = FASTAI_REPEAT.sub(lambda found: f" xxrep {len(found[0])} {found[1]} ", text)
+    text = FASTAI_WORDS.sub(lambda found: f" xxwrep {len(found[0].split())} {found[1]} {found[2]}", text)
     text = FASTAI_SIGNS.sub(r" \1 ", text)
     text = SPACES.sub(" ", text)
     text = FASTAI_CAPS.sub(lambda found: _fastai_mark(found, "xxup"), text)
@@ -71,7 +71,7 @@ CASED = re.compile(rf"(?<!{LETTER}){CAPITAL}(?:['’&]?{LETTER}|\.{CAPITAL}(?!{L
 MARKED_UP = re.compile(rf"( ?){UP}( ?)({LETTER}(?:['’&]?{LETTER}|\.{LETTER}(?!{LETTER}))*)")
 MARKED_MAJ = re.compile(rf"( ?){MAJ}( ?)(\S)")
 MARKED_REP = re.compile(rf"( ?){REP}( ?)(\d{{1,3}}) (\S)")
-MARKED_WREP = re.compile(rf"( ?){WREP}( ?)(\d{{1,3}}) (\S+)")
+MARKED_WREP = re.compile(rf"( ?){WREP}( ?)(\d{{1,3}}) (\w+|\S+)")
 
 
 def ulmfit(text: str) -> str:

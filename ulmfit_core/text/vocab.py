@@ -1,4 +1,7 @@
-"""The vocabulary: a SentencePiece model with the text rules it was made for, and the hash that ties models to it."""
+"""The vocabulary with the text rules it was made for, and the hash that ties models to it.
+
+There are two kinds: pieces of words (SentencePiece, here) and whole words (`words.py`).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ import hashlib
 import json
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import sentencepiece as spm
@@ -28,65 +32,105 @@ FIELD = re.compile(r" ?xxfld ?\d*")
 SHOWN_AS_NOTHING = re.compile("|".join(name for name in SPECIALS if name in ("xxpad", "xxbos", "xxeos", "xxfld")))
 
 
-class Vocabulary:
-    """Text to token ids and back. `hash` has 16 hexadecimal digits and names the folder of the encoded texts."""
+class Vocabulary(ABC):
+    """Text to token ids and back. `hash` has 16 hexadecimal digits and names the folder of the encoded texts.
+
+    `file` is the name of the file with its `content`, which lies beside vocab.json; `unit` says what it holds.
+    """
 
     unk, pad, bos = UNK, PAD, BOS
+    file: ClassVar[str]
+    unit: ClassVar[str]
 
-    def __init__(self, model: bytes, facts: dict[str, Any]):
-        self._model = model
+    def __init__(self, content: bytes, facts: dict[str, Any], size: int):
+        self._content = content
         self.facts = facts
         self.rules: str = facts["rules"]
-        self.hash = vocabulary_hash(model, self.rules)
+        self.hash = vocabulary_hash(content, self.rules)
         self._rule: Callable[[str], str] = catalog.resolve("rules", self.rules)
-        self._processor = spm.SentencePieceProcessor(model_proto=model)
-        self.size: int = self._processor.get_piece_size()
-        self.dtype = np.dtype(np.uint16 if self.size <= 2**16 else np.uint32)
+        self.size = size
+        self.dtype = np.dtype(np.uint16 if size <= 2**16 else np.uint32)
 
-    @classmethod
-    def load(cls, folder: Path) -> Vocabulary:
-        """Raises UserError if the folder has no vocabulary, a damaged one or one of a newer version."""
+    @staticmethod
+    def load(folder: Path) -> Vocabulary:
+        """Either kind. Raises UserError if the folder has no vocabulary, a damaged one or one of a newer version."""
         folder = Path(folder)
-        if not (folder / MODEL).exists() or not (folder / FACTS).exists():
+        facts = _facts(folder)
+        kind = catalog.resolve("vocabulary", facts.get("kind", "unigram"))
+        path = folder / kind.file
+        if not path.exists():
             raise UserError(f"There is no vocabulary in {folder}. Build the vocabulary first.")
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        if facts["format"] > FORMAT:
-            raise UserError(f"{folder / FACTS} was written by a newer version of the program. Update it.")
-        model = (folder / MODEL).read_bytes()
-        if vocabulary_hash(model, facts["rules"]) != facts["hash"]:
-            raise UserError(f"{folder / MODEL} does not fit its vocab.json. Build the vocabulary again.")
-        return cls(model, facts)
+        content = path.read_bytes()
+        if vocabulary_hash(content, facts["rules"]) != facts["hash"]:
+            raise UserError(f"{path} does not fit its vocab.json. Build the vocabulary again.")
+        vocabulary: Vocabulary = kind(content, facts)
+        return vocabulary
+
+    @property
+    @abstractmethod
+    def pieces(self) -> list[str]:
+        """All pieces or words by id."""
+
+    @abstractmethod
+    def id_of(self, piece: str) -> int:
+        """The id of a piece, `unk` for one that the vocabulary does not have."""
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Token ids of each text, the first of them `bos`; arrays of `dtype`, shape (tokens,). Nothing is cut."""
+
+    @abstractmethod
+    def decode(self, ids: Iterable[int]) -> str:
+        """Readable text: markers undone, xxbos and its like left out, unknown pieces shown as xxunk."""
+
+    @abstractmethod
+    def tokens(self, text: str) -> list[str]:
+        """The pieces of a text as the models see it, `xxbos` first."""
+
+    def copy_to(self, folder: Path) -> None:
+        """Write the vocabulary's file and vocab.json into a folder, such as a bundle's."""
+        files.write_bytes(Path(folder) / self.file, self._content)
+        files.write_json(Path(folder) / FACTS, self.facts)
+
+
+class Pieces(Vocabulary):
+    """Pieces of words, cut by SentencePiece; in `pieces`, `▁` stands for the space before a word."""
+
+    file, unit = MODEL, "pieces"
+
+    def __init__(self, content: bytes, facts: dict[str, Any]):
+        self._processor = spm.SentencePieceProcessor(model_proto=content)
+        super().__init__(content, facts, self._processor.get_piece_size())
 
     @property
     def pieces(self) -> list[str]:
-        """All pieces by id; `▁` stands for the space before a word."""
         return [self._processor.id_to_piece(number) for number in range(self.size)]
 
     def id_of(self, piece: str) -> int:
-        """The id of a piece, `unk` for one that the vocabulary does not have."""
         return int(self._processor.piece_to_id(piece))
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Token ids of each text, the first of them `bos`; arrays of `dtype`, shape (tokens,). Nothing is cut."""
         prepared = [prepare(text, self._rule) for text in texts]
         encoded = self._processor.encode(prepared, num_threads=_threads(len(texts)))
         return [np.array([BOS, *ids], self.dtype) for ids in encoded]
 
     def tokens(self, text: str) -> list[str]:
-        """The pieces of a text as the models see it, `xxbos` first."""
         return [self._processor.id_to_piece(int(number)) for number in self.encode([text])[0]]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Readable text: markers undone, xxbos and its like left out, unknown pieces shown as xxunk."""
         pieces = (self._processor.id_to_piece(int(number)) for number in ids)
         text = "".join(pieces).replace(SPACE, " ")
         text = SHOWN_AS_NOTHING.sub("", FIELD.sub("", text))
         return " ".join(undo(text).split())
 
-    def copy_to(self, folder: Path) -> None:
-        """Write spm.model and vocab.json into a folder, such as a bundle's."""
-        files.write_bytes(Path(folder) / MODEL, self._model)
-        files.write_json(Path(folder) / FACTS, self.facts)
+
+def _facts(folder: Path) -> dict[str, Any]:
+    if not (folder / FACTS).exists():
+        raise UserError(f"There is no vocabulary in {folder}. Build the vocabulary first.")
+    facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    if facts["format"] > FORMAT:
+        raise UserError(f"{folder / FACTS} was written by a newer version of the program. Update it.")
+    return facts
 
 
 def prepare(text: str, rule: Callable[[str], str]) -> str:
@@ -97,16 +141,17 @@ def prepare(text: str, rule: Callable[[str], str]) -> str:
     return GLUE.sub(r"\1", " " + text).replace("xxunk", UNKNOWN)
 
 
-def vocabulary_hash(model: bytes, rules: str) -> str:
-    return hashlib.sha256(model + rules.encode()).hexdigest()[:16]
+def vocabulary_hash(content: bytes, rules: str) -> str:
+    return hashlib.sha256(content + rules.encode()).hexdigest()[:16]
 
 
-def save(folder: Path, model: bytes, rules: str, settings: dict[str, Any]) -> Vocabulary:
-    """Write a new vocabulary into a folder and open it."""
-    facts = {"format": FORMAT, "rules": rules, "hash": vocabulary_hash(model, rules), "settings": settings}
-    vocabulary = Vocabulary(model, facts)
+def new_vocabulary(kind: str, content: bytes, rules: str, settings: dict[str, Any]) -> Vocabulary:
+    """A vocabulary from its file's content; `settings` are kept with it. `copy_to` writes it."""
+    facts = {
+        "format": FORMAT, "kind": kind, "rules": rules, "hash": vocabulary_hash(content, rules), "settings": settings,
+    }  # fmt: skip
+    vocabulary: Vocabulary = catalog.resolve("vocabulary", kind)(content, facts)
     facts["size"] = vocabulary.size
-    vocabulary.copy_to(folder)
     return vocabulary
 
 

@@ -6,6 +6,9 @@ import math
 
 import numpy as np
 
+# Every metric by which the best epoch can be kept → whether more of it is better.
+HIGHER_IS_BETTER = {"valid_loss": False, "next_word_accuracy": True, "accuracy": True, "macro_f1": True}
+
 
 def perplexity(loss: float) -> float:
     """exp of the mean loss per token, in nats; infinite where that overflows."""

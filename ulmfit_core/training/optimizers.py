@@ -1,18 +1,42 @@
-"""AdamW with one rate for each layer group; biases and norms do not decay."""
+"""The optimizers: one rate for each layer group; biases and norms do not decay.
+
+Adam's weight decay is part of the gradient (L2), as in fastai 0.7; AdamW takes it from the weights themselves, as in
+fastai 1 and later. A small Adam decay is not a small AdamW decay: Adam divides it by the gradient's size.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ulmfit_core import catalog
 from ulmfit_core.config import StageSettings
 
+Groups = Sequence[tuple[str, list[nn.Parameter]]]
+Parts = list[dict[str, Any]]
 
-def make_optimizer(groups: Sequence[tuple[str, list[nn.Parameter]]], settings: StageSettings) -> torch.optim.AdamW:
+
+def adamw(parts: Parts, settings: StageSettings) -> torch.optim.Optimizer:
+    """Decoupled weight decay (Loshchilov & Hutter 2019)."""
+    return torch.optim.AdamW(parts, lr=1e-3, betas=(settings.momentum, settings.beta2), eps=settings.eps)
+
+
+def adam(parts: Parts, settings: StageSettings) -> torch.optim.Optimizer:
+    """Weight decay in the gradient (L2)."""
+    return torch.optim.Adam(parts, lr=1e-3, betas=(settings.momentum, settings.beta2), eps=settings.eps)
+
+
+def sgd(parts: Parts, settings: StageSettings) -> torch.optim.Optimizer:
+    """Momentum, weight decay in the gradient (L2)."""
+    return torch.optim.SGD(parts, lr=1e-3, momentum=settings.momentum)
+
+
+def make_optimizer(groups: Groups, settings: StageSettings) -> torch.optim.Optimizer:
     """Two parameter groups a layer group, decayed and not, in the groups' order."""
-    parts = []
+    parts: Parts = []
     for _, parameters in groups:
         matrices = [p for p in parameters if p.dim() > 1]
         vectors = [p for p in parameters if p.dim() <= 1]
@@ -20,21 +44,26 @@ def make_optimizer(groups: Sequence[tuple[str, list[nn.Parameter]]], settings: S
             {"params": matrices, "weight_decay": settings.weight_decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
-    return torch.optim.AdamW(parts, lr=1e-3, betas=(settings.momentum, settings.beta2), eps=1e-7)
+    optimizer: torch.optim.Optimizer = catalog.resolve("optimizer", settings.optimizer)(parts, settings)
+    return optimizer
 
 
-def set_rates(optimizer: torch.optim.Optimizer, rates: Sequence[float], momentum: float) -> None:
-    """Rate of each layer group, and Adam's first beta, for the coming step."""
+def set_rates(optimizer: torch.optim.Optimizer, rates: Sequence[float], momentum: float, weight_decay: float) -> None:
+    """For the coming step: rate of each layer group, momentum (Adam's first beta), decay of the matrices."""
     for index, part in enumerate(optimizer.param_groups):
         part["lr"] = rates[index // 2]
-        part["betas"] = (momentum, part["betas"][1])
+        part["weight_decay"] = 0.0 if index % 2 else weight_decay
+        if "betas" in part:
+            part["betas"] = (momentum, part["betas"][1])
+        else:
+            part["momentum"] = momentum
 
 
-def train_only(groups: Sequence[tuple[str, list[nn.Parameter]]], top: int) -> None:
-    """Freeze all but the `top` last groups. Adam's state of groups that were training stays."""
+def train_only(groups: Groups, trained: Collection[int]) -> None:
+    """Freeze all but the groups of these numbers. The optimizer's state of groups that were training stays."""
     for index, (_, parameters) in enumerate(groups):
         for parameter in parameters:
-            parameter.requires_grad_(index >= len(groups) - top)
+            parameter.requires_grad_(index in trained)
             parameter.grad = None
 
 

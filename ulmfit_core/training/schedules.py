@@ -30,11 +30,12 @@ def slanted_triangle(t: int, total: int, cut_frac: float, ratio: float) -> float
 
 
 def cosine(start: float, end: float, share: float) -> float:
+    """Half a cosine from `start` (share 0) to `end` (share 1)."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
 def one_cycle(t: int, total: int, pct_start: float, low: float, high: float, end: float) -> float:
-    """Cosine from `low` up to `high` in the first `pct_start` of the steps, then down to `end`."""
+    """Cosine from `low` up to `high` in the first `pct_start` of the steps (at least one), then down to `end`."""
     turn = max(1.0, total * pct_start)
     if t < turn:
         return cosine(low, high, t / turn)
@@ -43,6 +44,8 @@ def one_cycle(t: int, total: int, pct_start: float, low: float, high: float, end
 
 @dataclass(frozen=True)
 class Slanted:
+    """From 1/ratio up to 1 at cut_frac of the steps, then back; the momentum stays (ULMFiT paper 3.2)."""
+
     settings: StageSettings
 
     def rate(self, t: int, total: int) -> float:
@@ -54,6 +57,8 @@ class Slanted:
 
 @dataclass(frozen=True)
 class OneCycle:
+    """From 1/25 up to 1, then down to 1e-5; the momentum goes the other way (Smith 2018; figures of fastai)."""
+
     settings: StageSettings
 
     def rate(self, t: int, total: int) -> float:
@@ -62,6 +67,33 @@ class OneCycle:
     def momentum(self, t: int, total: int) -> float:
         high, low = self.settings.momentum, self.settings.momentum_low
         return one_cycle(t, total, self.settings.pct_start, high, low, high)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Falls from 1 towards 0, which step `total` would reach: the last step has sin²(π / (2·total)), still above 0."""
+
+    settings: StageSettings
+
+    def rate(self, t: int, total: int) -> float:
+        return cosine(1.0, 0.0, t / total)
+
+    def momentum(self, t: int, total: int) -> float:
+        return self.settings.momentum
+
+
+@dataclass(frozen=True)
+class FlatAnneal:
+    """The highest rate for `flat_share` of the steps, then a cosine towards 0, which step `total` would reach."""
+
+    settings: StageSettings
+
+    def rate(self, t: int, total: int) -> float:
+        flat = total * self.settings.flat_share
+        return 1.0 if t < flat else cosine(1.0, 0.0, (t - flat) / (total - flat))
+
+    def momentum(self, t: int, total: int) -> float:
+        return self.settings.momentum
 
 
 @dataclass(frozen=True)

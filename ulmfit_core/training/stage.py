@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from ulmfit_core.config import StageSettings
 from ulmfit_core.run import Run
 
+# Calls backward() on a scalar, scaled for half precision.
+Differentiate = Callable[[Tensor], None]
+
 
 @dataclass(frozen=True)
 class StepResult:
@@ -59,10 +62,18 @@ class Stage(Protocol):
         """The state before the first step of an epoch."""
         ...
 
+    def set_progress(self, share: float) -> None:
+        """Set what follows a schedule of its own (dropouts, noise) for a step `share` of the way, 0 to 1."""
+        ...
+
     def backward(
-        self, epoch: int, index: int, state: Any, rng: torch.Generator, poll: Callable[[], object]
-    ) -> StepResult:
-        """Gradients of one step, added to the parameters' grad; calls `poll` between passes."""
+        self, epoch: int, index: int, state: Any, rng: torch.Generator, poll: Callable[[], object],
+        differentiate: Differentiate,
+    ) -> StepResult:  # fmt: skip
+        """Gradients of one step, added to the parameters' grad; calls `poll` between passes.
+
+        Whatever is differentiated goes through `differentiate`, which scales it where half precision needs that.
+        """
         ...
 
     def validate(self, run: Run) -> dict[str, float]: ...

@@ -11,15 +11,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ulmfit_core import device as devices
-from ulmfit_core import events, files
+from ulmfit_core import events
 from ulmfit_core.errors import UserError
 from ulmfit_core.run import Run, Stopped
 from ulmfit_core.training import checkpoint, optimizers
+from ulmfit_core.training.averaging import Average, has_stalled
 from ulmfit_core.training.checkpoint import Position
 from ulmfit_core.training.plan import TrainingPlan, make_plan
 from ulmfit_core.training.stage import Stage, StepResult, state_from, state_tensors
@@ -39,17 +39,24 @@ class Trainer:
         self.plan: TrainingPlan = make_plan(self.settings, [name for name, _ in self.groups], stage.steps_of_epoch)
         if self.plan.total == 0:
             raise UserError("There is too little text for a single training step. Add more rows.")
+        self.parameters = [parameter for _, group in self.groups for parameter in group]
         self.optimizer = optimizers.make_optimizer(self.groups, self.settings)
+        self.average = Average(self.parameters)
+        scaled = devices.needs_scaling(device, self.settings.precision)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=scaled)
         self.rng = torch.Generator(device).manual_seed(self.settings.seed)
         self.at = Position(threads=devices.default_threads(), device=device.type)
         self.state: Any = None
         self._began = time.monotonic()
-        self._saved = time.monotonic()
+        self._saved, self._saved_step = time.monotonic(), 0
 
     # The whole run
 
     def fit(self, resume: bool = False) -> list[dict[str, float]]:
-        """Train, leave the best weights in the model, and return the metrics of each epoch."""
+        """Train, leave the best weights in the model, and return the metrics of each epoch.
+
+        Raises UserError where loss, gradient or weights fail; the last good checkpoint stays.
+        """
         if resume:
             self._restore()
         torch.set_num_threads(self.at.threads)
@@ -60,21 +67,35 @@ class Trainer:
         else:
             self._announce()
         self._start_clock()
+        if not resume:
+            self._save()
         try:
-            while self.at.epoch < self.plan.epochs and self._epoch():
+            while self.at.epoch < self.plan.epochs and not self._gave_up() and self._epoch():
                 pass
         except Stopped:
             self._save()
             raise
-        self._load_best()
+        checkpoint.load_weights(self.folder / "best.safetensors", self.stage.model)
+        self.stage.model.eval()
         return self.at.history
+
+    def _gave_up(self) -> bool:
+        """Whether the last `patience` epochs, all of the last phase, brought no improvement."""
+        waited = self.at.waited(self.plan.phases[-1].first_epoch)
+        if not self.settings.patience or waited < self.settings.patience:
+            return False
+        self.run.message(
+            f"No better {self.stage.best_metric} in {waited} epochs: stopped after epoch {self.at.epoch}. "
+            f"The model of epoch {self.at.best_epoch + 1} is kept."
+        )
+        return True
 
     def _epoch(self) -> bool:
         """Finish the current epoch from wherever it stands. False: the owner wants no further one."""
         epoch = self.at.epoch
         if self.at.window == 0:
             self._begin_epoch(epoch)
-        optimizers.train_only(self.groups, self.plan.phases[self.plan.phase_of_epoch(epoch)].settings.groups)
+        optimizers.train_only(self.groups, self.plan.phases[self.plan.phase_of_epoch(epoch)].trained)
         self.stage.model.train()
         going = True
         while going and self.at.window < self.stage.steps_of_epoch(epoch):
@@ -88,67 +109,94 @@ class Trainer:
         self.state = self.stage.begin_epoch(epoch)
         self.at.epoch_loss = self.at.epoch_weight = 0.0
         index = self.plan.phase_of_epoch(epoch)
-        phase = self.plan.phases[index]
-        if epoch == phase.first_epoch:
-            names = self.plan.groups[-phase.settings.groups :]
-            self.run.emit(events.PhaseBegan(index, phase.title, list(names), self.at.step))
+        if index > self.at.phase:
+            self.at.phase, phase = index, self.plan.phases[index]
+            self.run.emit(events.PhaseBegan(index, phase.title, self.plan.names(phase), self.at.step))
 
     # One step
 
     def _step(self, epoch: int) -> None:
         """One update. A stop in the middle drops it: generator and state go back to the boundary before it."""
+        result = self._gradients(epoch)
+        self.scaler.unscale_(self.optimizer)
+        norm = self._clip()
+        self._check(result.loss, norm)
+        step = self.at.step
+        rates, momentum, decay = self.plan.rates(step), self.plan.momentum(step), self.plan.weight_decay(step)
+        optimizers.set_rates(self.optimizer, [rate * result.rate_factor for rate in rates], momentum, decay)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.average.update()
+        self._count(result, [*rates, momentum, decay, norm])
+        due = time.monotonic() - self._saved >= self.settings.checkpoint_seconds
+        if due and not self.at.loss_watch.rising:
+            self._save()
+
+    def _gradients(self, epoch: int) -> StepResult:
         before = self.rng.get_state()
         self.optimizer.zero_grad(set_to_none=True)
+        self.stage.set_progress(self.plan.progress(self.at.step))
         try:
-            result = self.stage.backward(epoch, self.at.window, self.state, self.rng, self.run.poll)
+            return self.stage.backward(epoch, self.at.window, self.state, self.rng, self.run.poll, self._differentiate)
         except Stopped:
             self.rng.set_state(before)
             raise
-        rates, momentum = self.plan.rates(self.at.step), self.plan.momentum(self.at.step)
-        norm = self._clip()
-        self._check(result.loss, norm)
-        optimizers.set_rates(self.optimizer, [rate * result.rate_factor for rate in rates], momentum)
-        self.optimizer.step()
-        self._count(result, rates, momentum, norm)
-        if time.monotonic() - self._saved >= self.settings.checkpoint_seconds:
-            self._save()
+
+    def _differentiate(self, loss: Tensor) -> None:
+        self.scaler.scale(loss).backward()
 
     def _clip(self) -> float:
         """Norm of the whole gradient, which is then at most `clip`."""
-        parameters = [p for _, group in self.groups for p in group if p.grad is not None]
+        parameters = [parameter for parameter in self.parameters if parameter.grad is not None]
         limit = self.settings.clip or math.inf
         return float(nn.utils.clip_grad_norm_(parameters, limit))
 
     def _check(self, loss: float, norm: float) -> None:
-        if math.isfinite(loss) and math.isfinite(norm):
-            return
-        raise UserError(
-            f"The loss became {loss} at step {self.at.step}: training diverged. "
-            "Lower the highest learning rate, for example to a third, and start again."
+        """Refuse a step that would spoil the weights. In float16 the scaler itself skips one that overflows."""
+        problem = self.at.loss_watch.problem(loss, norm, self.scaler.is_enabled() and self.scaler.get_scale() > 1)
+        if problem:
+            raise self._fault(problem)
+
+    def _check_weights(self) -> None:
+        """Before they are kept: weights that are not finite never replace those that are."""
+        if not all(bool(value.isfinite().all()) for value in self.stage.model.state_dict().values()):
+            raise self._fault("the weights were no longer finite")
+
+    def _fault(self, what: str) -> UserError:
+        return UserError(
+            f"At step {self.at.step + 1} {what}: training diverged. "
+            f"The last good checkpoint (step {self._saved_step}) is kept. "
+            "Lower the highest learning rate, for example to a third, check that clipping is on, and start again."
         )
 
-    def _count(self, result: StepResult, rates: list[float], momentum: float, norm: float) -> None:
+    def _count(self, result: StepResult, applied: list[float]) -> None:
         self.state = result.state
         self.at.epoch_loss += result.loss * result.weight
         self.at.epoch_weight += result.weight
         self.at.step += 1
         self.at.window += 1
         # The schedule's rate is logged; a variable-length window multiplied it by length/bptt.
-        self.run.emit_step([self.at.step, result.loss, *rates, momentum, norm, result.tokens, self._seconds()])
+        self.run.emit_step([self.at.step, result.loss, *applied, result.tokens, self._seconds()])
 
     # The end of an epoch
 
     def _end_epoch(self, epoch: int) -> None:
-        metrics = {"train_loss": self.at.epoch_loss / max(1.0, self.at.epoch_weight), **self._validate()}
-        metrics["seconds"] = self._seconds()
-        best = self._is_best(metrics)
+        """Validate, report and keep the best, all with the averaged weights where averaging has begun."""
+        self._check_weights()
+        with self.average.in_place():
+            metrics = {"train_loss": self.at.epoch_loss / max(1.0, self.at.epoch_weight), **self._validate()}
+            metrics["seconds"] = self._seconds()
+            value = metrics[self.stage.best_metric]
+            best = self.at.improves(value, self.stage.higher_is_better)
+            if best:
+                checkpoint.save_tensors(self.folder / "best.safetensors", self.stage.model.state_dict())
+            phase = self.plan.phase_of_epoch(epoch)
+            self.run.emit(events.EpochEnded(epoch, phase, self.at.step, metrics, best))
+            self.stage.after_epoch(epoch, self.run)
         if best:
-            self.at.best = metrics[self.stage.best_metric]
-            self._save_best()
-        phase = self.plan.phase_of_epoch(epoch)
-        self.run.emit(events.EpochEnded(epoch, phase, self.at.step, metrics, best))
-        self.stage.after_epoch(epoch, self.run)
+            self.at.best, self.at.best_epoch = value, epoch
         self.at.history.append(metrics)
+        self._average_if_stalled()
         self.at.epoch, self.at.window, self.state = epoch + 1, 0, None
         self._save()
 
@@ -157,43 +205,42 @@ class Trainer:
         with torch.inference_mode():
             return self.stage.validate(self.run)
 
-    def _is_best(self, metrics: dict[str, float]) -> bool:
-        value = metrics[self.stage.best_metric]
-        if self.at.best is None:
-            return True
-        return value > self.at.best if self.stage.higher_is_better else value < self.at.best
-
-    def _save_best(self) -> None:
-        weights = {name: value.cpu().contiguous() for name, value in self.stage.model.state_dict().items()}
-        files.write_bytes(self.folder / "best.safetensors", safetensors.torch.save(weights))
-
-    def _load_best(self) -> None:
-        weights = safetensors.torch.load_file(self.folder / "best.safetensors")
-        self.stage.model.load_state_dict(weights)
-        self.stage.model.eval()
+    def _average_if_stalled(self) -> None:
+        if self.settings.optimizer != "nt_asgd" or self.average.started or self.at.step == self.plan.total:
+            return
+        if has_stalled([metrics["valid_loss"] for metrics in self.at.history], self.settings.nonmono):
+            self.average.start()
+            self.run.message(f"Validation has stalled: from step {self.at.step + 1} on the weights are averaged.")
 
     # Checkpoints
 
     def _save(self) -> None:
+        self._check_weights()
         began = time.monotonic()
         self.at.seconds = self._seconds()
         self.at.offsets = self.run.offsets()
+        self.at.scaler = self.scaler.state_dict()
         tensors = {
             **checkpoint.prefixed("model", dict(self.stage.model.state_dict())),
             **checkpoint.prefixed("optimizer", optimizers.moments(self.optimizer)),
+            **checkpoint.prefixed("average", self.average.tensors()),
             **checkpoint.prefixed("state", state_tensors(self.state)),
             "generator": self.rng.get_state(),
         }
         checkpoint.save(self.folder / "checkpoint", self.at, tensors)
-        self._saved = time.monotonic()
+        self._saved, self._saved_step = time.monotonic(), self.at.step
         self.run.emit(events.CheckpointSaved(self.at.step, self._saved - began))
 
     def _restore(self) -> None:
         self.at, tensors = checkpoint.load(self.folder / "checkpoint")
+        self._saved_step = self.at.step
         if self.at.device != self.device.type:
             self.run.message(f"The run began on {self.at.device} and goes on on {self.device.type}.", "warning")
         self.stage.model.load_state_dict(checkpoint.section("model", tensors))
         optimizers.restore_moments(self.optimizer, checkpoint.section("optimizer", tensors))
+        self.average.restore(checkpoint.section("average", tensors))
+        if self.at.scaler:
+            self.scaler.load_state_dict(self.at.scaler)
         on_device = {name: value.to(self.device) for name, value in checkpoint.section("state", tensors).items()}
         self.state = state_from(on_device)
         if self.at.device == self.device.type:
@@ -212,28 +259,9 @@ class Trainer:
 
     def _columns(self) -> list[str]:
         rates = [f"lr:{name}" for name in self.plan.groups]
-        return ["step", "loss", *rates, "momentum", "grad_norm", "tokens", "seconds"]
+        return ["step", "loss", *rates, "momentum", "weight_decay", "grad_norm", "tokens", "seconds"]
 
     def _announce(self) -> None:
-        steps, rates = self.plan.sample()
-        phases = [
-            {
-                "title": phase.title, "first_step": phase.first, "last_step": phase.last,
-                "epochs": phase.settings.epochs, "groups": list(self.plan.groups[-phase.settings.groups :]),
-            }
-            for phase in self.plan.phases
-        ]  # fmt: skip
-        self.run.emit(
-            events.Plan(
-                groups=list(self.plan.groups),
-                total_steps=self.plan.total,
-                total_tokens=sum(self.stage.tokens_of_epoch(epoch) for epoch in range(self.plan.epochs)),
-                epoch_ends=list(self.plan.epoch_ends),
-                phases=phases,
-                rate_steps=steps,
-                rates=rates,
-                parameters=sum(p.numel() for _, group in self.groups for p in group),
-                device=self.device.type,
-                threads=self.at.threads,
-            )
-        )
+        tokens = sum(self.stage.tokens_of_epoch(epoch) for epoch in range(self.plan.epochs))
+        size = sum(parameter.numel() for parameter in self.parameters)
+        self.run.emit(self.plan.event(tokens, size, self.device.type, self.at.threads))

@@ -1,0 +1,145 @@
+"""The curve of a search for a learning rate: the loss as the rate grows, and what the search suggests."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QLabel, QVBoxLayout
+
+from studio import theme
+from studio.widgets.card import line
+from studio.widgets.curves import positive
+from studio.widgets.live_plot import key
+from studio.widgets.plot_panel import Panel, RateAxis, pen
+from ulmfit_core.run import Steps, read_steps
+
+# Suggestion → its name on screen and what it means.
+SUGGESTIONS = {
+    "valley": ("Valley", "In the middle of the longest fall. A sound first choice."),
+    "steepest": ("Steepest", "Where the loss falls fastest. Cautious."),
+    "minimum": ("Minimum / 10", "A tenth of the rate with the lowest loss. Bold."),
+    "slide": ("Slide", "Just before the loss turns up. Bold."),
+}
+FALL_ROOM = 0.35  # of the fall, above and below it: where the loss shoots up does not matter
+
+
+class RateCurve(Panel):
+    """Draws a search's steps file; its x axis holds logarithms. `clicked(rate)` where the person clicks."""
+
+    clicked = Signal(float)
+
+    def __init__(self) -> None:
+        super().__init__("Loss as the rate grows", pg.AxisItem("left"), RateAxis("bottom"))
+        self.folder: Path | None = None
+        self.steps = _no_steps()
+        self.found: dict[str, float] = {}
+        self.titles = {name: QLabel() for name in SUGGESTIONS}  # the marks' names in their colours
+        self.nothing = line("The curve appears here.", "muted")
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.nothing.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        QVBoxLayout(self.plot).addWidget(self.nothing)
+        self.plot.setAccessibleName("Plot of the loss against the learning rate")
+        self.plot.getAxis("bottom").setLabel("learning rate")
+        self.plot.scene().sigMouseClicked.connect(self._click)
+        self._raw = self.add(pg.PlotCurveItem(antialias=True), 1)
+        self.smoothed = self.add(pg.PlotCurveItem(), 5)
+        self._marks = {name: self.add(pg.InfiniteLine(angle=90), -5) for name in SUGGESTIONS}
+        self.now = self.add(pg.InfiniteLine(angle=90), -5)
+        self.now.hide()
+        theme.changed.connect(self._recolour_all)
+        self._recolour_all()
+
+    def show_search(self, folder: Path | None, report: dict[str, Any]) -> None:
+        """Draw another search, or none."""
+        self.folder, self.steps = folder, _no_steps()
+        for item in (self._raw, self.smoothed):
+            item.setData([], [])
+        self.blank()
+        self.show_report(report)
+        self.reread()
+
+    def show_report(self, report: dict[str, Any]) -> None:
+        """Mark what the search suggests."""
+        told = report.get("suggestions", {})
+        self.found = {name: told[name] for name in SUGGESTIONS if told.get(name)}
+        for name, mark in self._marks.items():
+            mark.setVisible(name in self.found)
+            mark.setPos(math.log10(self.found.get(name, 1)))
+        self.plot.setAccessibleDescription(suggestions_text(self.found))
+
+    def show_rate(self, rate: float) -> None:
+        """Mark the rate that the settings have."""
+        self.now.setPos(math.log10(rate))
+        if not self.now.isVisible():
+            self.now.show()
+            self._write_legend()
+
+    @Slot()
+    def reread(self) -> None:
+        """Draw what the search has written so far."""
+        steps = read_steps(self.folder / "steps.f32") if self.folder else _no_steps()
+        self.nothing.setVisible(not len(steps.values))
+        if len(steps.values) <= len(self.steps.values):
+            return
+        self.steps = steps
+        x = np.log10(positive(steps["lr"]))
+        smoothed = finite(steps["smoothed"])
+        self._raw.setData(x, finite(steps["loss"]), connect="finite")
+        self.smoothed.setData(x, smoothed, connect="finite")
+        self.plot.setXRange(float(x[0]), max(float(x[-1]), float(x[0]) + 1), padding=0.03)
+        if np.isfinite(smoothed).any():
+            self.set_range(*loss_range(smoothed))
+
+    @Slot(object)
+    def _click(self, event: Any) -> None:
+        box = self.plot.getPlotItem().getViewBox()
+        if len(self.steps.values) and box.sceneBoundingRect().contains(event.scenePos()):
+            self.clicked.emit(10 ** box.mapSceneToView(event.scenePos()).x())
+
+    @Slot()
+    def _recolour_all(self) -> None:
+        loss, now, *others = theme.line_colours()
+        self.recolour()
+        self._raw.setPen(pen(loss, alpha=90))
+        self.smoothed.setPen(pen(loss, width=3))
+        self.now.setPen(pen(now, width=2))
+        for (name, mark), colour in zip(self._marks.items(), others):
+            mark.setPen(pen(colour, width=2, dashed=True))
+            self.titles[name].setText(f'<b><span style="color:{colour}">┇</span> {SUGGESTIONS[name][0]}</b>')
+        self._write_legend()
+
+    def _write_legend(self) -> None:
+        """Beside the rate in the settings the marks are named where they can be taken."""
+        loss, now, *others = theme.line_colours()
+        keys = [(loss, "─", "each step"), (loss, "━", "smoothed")]
+        if self.now.isVisible():
+            keys += [(now, "┃", "rate in the settings")]
+        else:
+            keys += [(colour, "┇", SUGGESTIONS[name][0]) for name, colour in zip(SUGGESTIONS, others)]
+        self.legend.setText("&nbsp; ".join(key(*each) for each in keys))
+
+
+def suggestions_text(found: dict[str, float]) -> str:
+    return ", ".join(f"{SUGGESTIONS[name][0]} {rate:.2g}" for name, rate in found.items() if name in SUGGESTIONS)
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values, float)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def loss_range(smoothed: np.ndarray) -> tuple[float, float]:
+    """From the lowest loss to the highest before it, with room: what comes after it may leave the plot."""
+    low_at = int(np.nanargmin(smoothed))
+    low, high = float(smoothed[low_at]), float(np.nanmax(smoothed[: low_at + 1]))
+    room = max(FALL_ROOM * (high - low), 0.02)
+    return max(0.0, low - room), high + room
+
+
+def _no_steps() -> Steps:
+    return Steps((), np.empty((0, 0), np.float32))
