@@ -12,12 +12,10 @@ import argparse
 import json
 import os
 import random
-import time
 from pathlib import Path
-from typing import Any
 
 import study
-from study import DATA, Row, Values, imdb_rows, project, run, trec_rows, write_rows
+from study import DATA, Values, imdb_rows, trec_rows, write_rows
 
 RESULTS = Path("docs/results/ablation.jsonl")
 # 3.1M parameters.
@@ -94,42 +92,30 @@ def settings(work: Path, dataset: str, arm: str, seed: int) -> Values:
     }  # fmt: skip
 
 
-def measure(work: Path, dataset: str, arm: str, seed: int) -> Row:
-    values = settings(work, dataset, arm, seed)
-    kind = "scratch" if arm == "from scratch" else "pretrained"
-    subject = project(work / f"{dataset}-{kind}-{seed}", study.recipe(values))
-    began = time.monotonic()
-    for step in ("import", "vocab"):
-        run(subject, step)
-    tuned = run(subject, "finetune") if subject.recipe.finetune.enabled else {}
-    trained = run(subject, "classify")
-    report = run(subject, "evaluate")
-    return {
-        "accuracy": report["accuracy"], "macro_f1": report["macro_f1"], "rows": report["rows"],
-        "tfidf": report["baseline_tfidf"]["accuracy"], "valid": trained["best"],
-        "perplexity_before": tuned.get("before", {}).get("perplexity"),
-        "perplexity_after": tuned.get("best", {}).get("perplexity"),
-        "finetune_minutes": round(tuned.get("seconds", 0) / 60, 2),
-        "classify_minutes": round(trained["seconds"] / 60, 2),
-        "minutes": round((time.monotonic() - began) / 60, 2),
-    }  # fmt: skip
+def place(work: Path, dataset: str, arm: str, seed: int) -> Path:
+    return work / f"{dataset}-{'scratch' if arm == 'from scratch' else 'pretrained'}-{seed}"
+
+
+def hash_of(dataset: str, arm: str) -> str:
+    return study.recipe_hash(COMMON, PRETRAIN, CORPUS_WORDS, DATASETS[dataset], arm, arms(dataset)[arm])
 
 
 def one_arm(work: Path, dataset: str, arm: str, seed: int) -> None:
-    shared: list[Any] = [COMMON, PRETRAIN, CORPUS_WORDS, DATASETS[dataset]]
     row = {"dataset": dataset, "arm": arm, "size": 0 if dataset == "trec" else 500, "seed": seed}
-    row |= {"recipe": study.recipe_hash(*shared, arm, arms(dataset)[arm]), "cores": os.cpu_count()}
+    row |= {"recipe": hash_of(dataset, arm), "cores": os.cpu_count()}
     if not study.finished(RESULTS, row):
-        study.append(RESULTS, row | measure(work, dataset, arm, seed))
+        study.append(RESULTS, row | study.measure(place(work, dataset, arm, seed), settings(work, dataset, arm, seed)))
 
 
 def table() -> str:
-    """Mean test accuracy of each arm over its seeds, with the lowest and the highest, as Markdown."""
+    """Test accuracy of each arm, mean (lowest to highest) over its seeds, as Markdown; only rows of today's recipe."""
     lines = ["| arm | TREC-6 | seeds | IMDb, 500 labels | seeds |", "|---|---|---|---|---|"]
     rows = study.rows_of(RESULTS)
     for arm in arms("trec"):
-        cells = [cell([row["accuracy"] for row in rows if (row["dataset"], row["arm"]) == (name, arm)])
-                 for name in DATASETS]  # fmt: skip
+        cells = []
+        for dataset in DATASETS:
+            key = (dataset, hash_of(dataset, arm))
+            cells.append(cell([row["accuracy"] for row in rows if (row["dataset"], row["recipe"]) == key]))
         lines.append(f"| {arm} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

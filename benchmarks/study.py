@@ -8,6 +8,7 @@ import json
 import lzma
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,26 @@ def pretrained(folder: Path, values: Values) -> Path:
     for step in ("import", "vocab", "pretrain"):
         run(subject, step)
     return subject.bundle_folder("pretrain")
+
+
+def measure(folder: Path, values: Values) -> Row:
+    """What a row says of a project: its classifier, trained from import to evaluation where it is not there yet."""
+    subject = project(folder, recipe(values))
+    began = time.monotonic()
+    for step in ("import", "vocab"):
+        run(subject, step)
+    tuned = run(subject, "finetune") if subject.recipe.finetune.enabled else {}
+    trained = run(subject, "classify")
+    report = run(subject, "evaluate")
+    return {
+        "accuracy": report["accuracy"], "macro_f1": report["macro_f1"], "rows": report["rows"],
+        "tfidf": report["baseline_tfidf"]["accuracy"], "valid": trained["best"],
+        "perplexity_before": tuned.get("before", {}).get("perplexity"),
+        "perplexity_after": tuned.get("best", {}).get("perplexity"),
+        "finetune_minutes": round(tuned.get("seconds", 0) / 60, 2),
+        "classify_minutes": round(trained["seconds"] / 60, 2),
+        "minutes": round((time.monotonic() - began) / 60, 2),
+    }  # fmt: skip
 
 
 # The rows

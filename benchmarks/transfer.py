@@ -12,14 +12,11 @@ import argparse
 import json
 import os
 import random
-import time
 from pathlib import Path
 from typing import Any
 
 import study
-from study import DATA, Row, Values, imdb_rows, project, run, trec_rows, write_rows
-
-from ulmfit_core.config import Recipe
+from study import DATA, Values, imdb_rows, trec_rows, write_rows
 
 RESULTS = Path("docs/results/transfer.jsonl")
 CORPUS_WORDS = 2_000_000
@@ -69,13 +66,13 @@ def base_model(work: Path, seed: int) -> Path:
     })  # fmt: skip
 
 
-def target(work: Path, dataset: str, seed: int, values: Values) -> Recipe:
+def target(work: Path, dataset: str, seed: int, values: Values) -> Values:
     unlabelled = {"data.unlabelled": str(work / "imdb_unlabelled.csv")} if dataset == "imdb" else {}
-    return study.recipe({
+    return {
         **COMMON, **DATASETS[dataset], **unlabelled, "data.data": str(work / f"{dataset}.csv"),
         "data.test": str(work / f"{dataset}_test.csv"), "data.text": ["text"], "data.label": "label",
         "finetune.seed": seed, "classify.seed": seed, **values,
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 # The arms
@@ -98,25 +95,6 @@ def recipe_hash(dataset: str, values: Values) -> str:
     return study.recipe_hash(*[COMMON, PRETRAIN, DATASETS[dataset], CORPUS_WORDS, named, "base" in values])
 
 
-def measure(work: Path, dataset: str, seed: int, arm: str, folder: Path, values: Values) -> Row:
-    subject = project(folder, target(work, dataset, seed, values))
-    began = time.monotonic()
-    run(subject, "import")
-    run(subject, "vocab")
-    tuned = run(subject, "finetune") if subject.recipe.finetune.enabled else {}
-    trained = run(subject, "classify")
-    report = run(subject, "evaluate")
-    return {
-        "accuracy": report["accuracy"], "macro_f1": report["macro_f1"], "rows": report["rows"],
-        "tfidf": report["baseline_tfidf"]["accuracy"], "valid": trained["best"],
-        "perplexity_before": tuned.get("before", {}).get("perplexity"),
-        "perplexity_after": tuned.get("best", {}).get("perplexity"),
-        "finetune_minutes": round(tuned.get("seconds", 0) / 60, 2),
-        "classify_minutes": round(trained["seconds"] / 60, 2),
-        "minutes": round((time.monotonic() - began) / 60, 2),
-    }  # fmt: skip
-
-
 def one_seed(work: Path, dataset: str, seed: int) -> None:
     for arm, folder, values in arms(work, dataset, seed):
         row = {"dataset": dataset, "arm": arm, "seed": seed, "recipe": recipe_hash(dataset, values)}
@@ -124,7 +102,9 @@ def one_seed(work: Path, dataset: str, seed: int) -> None:
             continue
         if "base" in values and values["base"] != "none":
             base_model(work, seed)
-        study.append(RESULTS, row | {"cores": os.cpu_count(), **measure(work, dataset, seed, arm, folder, values)})
+        study.append(
+            RESULTS, row | {"cores": os.cpu_count(), **study.measure(folder, target(work, dataset, seed, values))}
+        )
 
 
 def table() -> str:

@@ -125,7 +125,7 @@ def plans(draw):
     return made, make_plan(made, FIVE[-count:] if count < 6 else ["a", *FIVE], lambda epoch: steps[epoch])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(plans())
 def test_groups_keep_their_ratio_and_only_the_trained_ones_have_a_rate(pair):
     made, plan = pair
@@ -145,7 +145,7 @@ def test_groups_keep_their_ratio_and_only_the_trained_ones_have_a_rate(pair):
             assert rates[index] == pytest.approx(top * expected, rel=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(plans())
 def test_rates_and_momentum_move_in_small_steps_within_a_phase_and_stay_within_their_bounds(pair):
     """A step changes a rate by no more than the steepest flank of its shape, and never leaves (0, highest]."""
@@ -163,7 +163,7 @@ def test_rates_and_momentum_move_in_small_steps_within_a_phase_and_stay_within_t
         assert all(0.7 - 1e-12 <= momentum <= 0.8 + 1e-12 for momentum in momenta)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(plans())
 def test_each_span_begins_and_ends_as_its_schedule_says(pair):
     made, plan = pair
@@ -182,7 +182,7 @@ def test_each_span_begins_and_ends_as_its_schedule_says(pair):
     assert all(a.last == b.first for a, b in itertools.pairwise(plan.phases))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(plans())
 def test_weight_decay_changes_evenly_over_the_stage(pair):
     made, plan = pair
