@@ -79,6 +79,7 @@ class ImportFastai(QDialog):
         self._show_work(False)
         self.notice.show_message(sentence, "error")
         self.adjustSize()
+        self.weights.setFocus()  # while the fields were locked it went to “Close”, which Return would press
 
     @Slot()
     def _suggest_target(self) -> None:

@@ -34,6 +34,7 @@ TRAINING = ("pretrain", "finetune", "classify")
 STEPS = ("vocab", *TRAINING, "all")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The project's folder.", show_default=False)]
+ABOUT_PRESETS = [f"{name}: {preset.meaning} {preset.vocabulary}" for name, preset in presets.PRESETS.items()]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value to standard output.")]
 
 
@@ -49,7 +50,7 @@ def main() -> None:
 # A new project
 
 
-@app.command()
+@app.command(epilog="\n\n".join(["The presets:", *ABOUT_PRESETS]))
 def new(
     folder: Folder,
     data: Annotated[Path, typer.Option(help="File or folder with the texts.")],

@@ -301,7 +301,7 @@ class Recipe(Settings):
     """All of `project.toml`: enough to repeat the work."""
 
     name: str = knob("", "Name of the project.")
-    preset: str = knob("balanced", "Where the settings started from: quick, balanced or paper.")
+    preset: str = knob("balanced", "Name of the preset that the settings started from.")
     base: str = knob("none", "Pretrained language model to start from: none, starter, or the folder of a bundle.")
     data: DataSettings = Field(default_factory=DataSettings)
     vocab: VocabSettings = Field(default_factory=VocabSettings)

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QScrollArea,
-    QSizePolicy,
-    QStackedWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.screens.screen import Screen
@@ -70,6 +61,13 @@ class EvaluationScreen(Screen):
             self.clear_message()
 
 
+class ModestTable(Table):
+    """Asks for its least height alone: else the page is as high as its tables would like, and more than the window."""
+
+    def sizeHint(self) -> QSize:
+        return self.minimumSize()
+
+
 class Report(QScrollArea):
     """Big figures, bars, confusion matrix, classes and the worst errors."""
 
@@ -81,8 +79,8 @@ class Report(QScrollArea):
         self.rows, self.verdict = line(), line()
         self.comparison = Bars("Accuracy beside the baselines")
         self.confusion = Confusion()
-        self.classes = Table("Figures of each class")
-        self.worst = Table("Worst errors")
+        self.classes = ModestTable("Figures of each class")
+        self.worst = ModestTable("Worst errors")
         self._lay_out()
 
     def show_report(self, report: dict[str, Any]) -> None:
@@ -106,8 +104,6 @@ class Report(QScrollArea):
         about = "Wrong answers, those first where the true label was thought least likely."
         column.addWidget(card("Worst errors", about, self.worst), 1)
         for table in (self.confusion, self.classes, self.worst):
-            # Without this the page is as high as the tables would like, and more than the window.
-            table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
             table.setMinimumHeight(LEAST_TABLE)
         self.setWidget(inside)
         self.setWidgetResizable(True)

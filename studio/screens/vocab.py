@@ -13,7 +13,7 @@ from studio import theme
 from studio.job_bar import JobBar
 from studio.screens.screen import Screen
 from studio.session import Session
-from studio.widgets.card import card
+from studio.widgets.card import card, line
 from studio.widgets.form import Form
 from studio.widgets.start_from import StartFrom
 from studio.widgets.table import Table
@@ -27,9 +27,14 @@ SHOWN_PIECES = 500
 SETTINGS_WIDTH = 330
 EXAMPLE = "The quick brown fox JUMPS over the lazy dog!"
 NOTHING = "Build the vocabulary to see its pieces here, and how it cuts a text into tokens."
+# What a vocabulary consists of, by its unit: heading, head of the column, what ▁ means there.
+UNITS = {
+    "pieces": ("Most frequent pieces", "Piece", "▁ marks the beginning of a word."),
+    "words": ("Most frequent words", "Word", "▁ stands for a space within a word."),
+}
 # What the report of a finished build says, in this order: name, title, how it is written.
 FIGURES = {
-    "size": ("pieces", "{:,.0f}"),
+    "size": ("{unit}", "{:,.0f}"),
     "tokens_per_word": ("tokens a word", "{:.2f}"),
     "unknown": ("of the tokens unknown", "{:.2%}"),
 }
@@ -39,13 +44,14 @@ class VocabScreen(Screen):
     step = "vocab"
     title = "Vocabulary"
     explanation = (
-        "Texts are cut into pieces: whole words where they are frequent, parts of words where they are rare. "
+        "Texts are cut into whole words, or into pieces: parts of words where they are rare. "
         "One vocabulary serves the language model and the classifier."
     )
 
     def __init__(self, session: Session):
         super().__init__(session)
         self._built: tuple[Path, str] | None = None
+        self._report: dict[str, Any] = {}
         self._vocabulary: Any = None
         settings = session.project.recipe.vocab if session.project else VocabSettings()
         self.form = Form(settings, ["kind", "size", "rules", "max_tokens"])
@@ -114,9 +120,9 @@ class VocabScreen(Screen):
         self.tokens.setAccessibleName("The tokens of the typed text")
         self.tokens.setFixedHeight(96)
         self.count.setProperty("role", "muted")
-        hint = "▁ marks the beginning of a word."
+        self.heading_of_list, self.hint = line(role="subheading"), line(role="muted")
         self.trial = card("How a text is cut", "", self.text, self.tokens, self.count)
-        self.list = card("Most frequent pieces", hint, self.pieces)
+        self.list = card("", "", self.heading_of_list, self.hint, self.pieces)
         whole = QWidget()
         column = QVBoxLayout(whole)
         column.setContentsMargins(0, 0, 0, 0)
@@ -164,25 +170,37 @@ class VocabScreen(Screen):
         if built == self._built and built:
             return
         self._built = built
-        self._show_result(_report(done[-1].folder) if done else {})
+        self._report = _report(done[-1].folder) if done else {}
+        self._show_result()
         if built:
             self._loading.ask(lambda: load_vocabulary(project.vocab_folder))
 
-    def _show_result(self, report: dict[str, Any]) -> None:
+    def _show_result(self) -> None:
+        """The places for what was built; the vocabulary itself is still being read."""
         self.nothing.setVisible(not self._built)
         for part in (self.figures, self.trial, self.list):
             part.setVisible(bool(self._built))
-        told = [(form.format(report[name]), title) for name, (title, form) in FIGURES.items() if name in report]
-        self.figures.setText("   ·   ".join(f"{figure} {title}" for figure, title in told))
+        self.figures.clear()
 
     @Slot(object)
     def _show_vocabulary(self, vocabulary: Any) -> None:
         self._vocabulary = vocabulary
         pieces = [piece for piece in vocabulary.pieces if not piece.startswith("xx")]
         # Quoted, so that a space is seen and a full stop is not taken for a number.
-        rows = [[number, f"“{piece}”"] for number, piece in enumerate(pieces[:SHOWN_PIECES], 1)]
-        self.pieces.set_rows(["Rank", "Piece"], rows)
+        rows = [[number, f"“{visible(piece)}”"] for number, piece in enumerate(pieces[:SHOWN_PIECES], 1)]
+        heading, column, hint = UNITS[vocabulary.unit]
+        self.heading_of_list.setText(heading)
+        self.hint.setText(hint)
+        self.pieces.set_rows(["Rank", column], rows)
+        self._show_figures(vocabulary.unit)
         self._cut()
+
+    def _show_figures(self, unit: str) -> None:
+        told = [
+            f"{form.format(self._report[name])} {title.format(unit=unit)}"
+            for name, (title, form) in FIGURES.items() if name in self._report
+        ]  # fmt: skip
+        self.figures.setText("   ·   ".join(told))
 
     @Slot()
     def _cut(self) -> None:
@@ -217,10 +235,15 @@ def _standing(project: Project) -> str:
     }.get(mark, "Ready to build. It takes seconds to a few minutes.")
 
 
+def visible(token: str) -> str:
+    """An imported vocabulary may have line breaks among its words."""
+    return token.replace("\n", "↵")
+
+
 def _chip(token: str) -> str:
     """A token on a ground of its own, so that its borders are seen."""
     colours = theme.colours()
     ink = colours.muted if token.startswith("xx") else colours.text
     ground = colours.raised if token.startswith("xx") else colours.accent_soft
     style = f"background:{ground}; color:{ink}; font-size:12pt;"
-    return f'<span style="{style}">&nbsp;{html.escape(token)}&nbsp;</span>'
+    return f'<span style="{style}">&nbsp;{html.escape(visible(token))}&nbsp;</span>'

@@ -26,15 +26,14 @@ from PySide6.QtWidgets import (
 from studio import recent, theme
 from studio.screens.screen import Screen
 from studio.session import Session
+from studio.widgets.card import line
+from studio.widgets.controls import ChoiceBox
 from ulmfit_core import presets
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 
-PRESETS = {
-    "quick": ("&Quick", "A small model that trains in minutes on any computer. Good for a first look."),
-    "balanced": ("&Balanced", "A medium model, for some thousand texts and an hour or so of computing."),
-    "paper": ("&Paper", "The sizes that were published. Needs a graphics card, or a day or more without."),
-}
+SIZES = ("quick", "balanced", "paper")
+OTHERS = {name: preset.title for name, preset in presets.PRESETS.items() if name not in SIZES}
 
 
 WAY = {
@@ -231,6 +230,10 @@ class NewProjectPage(QWidget):
         self.make.setToolTip("Make the project's folder and go on to its data.")
         self.cancel.setToolTip("Back to the start; nothing is made.")
         self.presets = QButtonGroup(self)
+        self.sizes = {name: QRadioButton(f"&{presets.PRESETS[name].title}") for name in SIZES}
+        self.other = QRadioButton("After another so&urce:")
+        self.source = ChoiceBox(OTHERS, OTHERS)
+        self.about_source = line("", "muted")
         self._lay_out()
         self._connect()
         self._show_outcome()
@@ -241,8 +244,9 @@ class NewProjectPage(QWidget):
         return Path(self.place.text().strip()).expanduser() / name
 
     def preset(self) -> str:
-        button = self.presets.checkedButton()
-        return button.objectName() if button else "balanced"
+        if self.other.isChecked():
+            return self.source.read()
+        return next(name for name, radio in self.sizes.items() if radio.isChecked())
 
     def _lay_out(self) -> None:
         place = QHBoxLayout()
@@ -254,7 +258,7 @@ class NewProjectPage(QWidget):
         fields.addRow("P&lace", place)
         fields.labelForField(place).setBuddy(self.place)  # type: ignore[attr-defined]
         fields.addRow("", self.outcome)
-        fields.addRow("Size", self._preset_choice())
+        fields.addRow("Settings", self._preset_choice())
         buttons = QHBoxLayout()
         buttons.addStretch()
         buttons.addWidget(self.cancel)
@@ -277,22 +281,36 @@ class NewProjectPage(QWidget):
     def _preset_choice(self) -> QVBoxLayout:
         column = QVBoxLayout()
         column.setSpacing(2)
-        for name, (title, meaning) in PRESETS.items():
-            radio = QRadioButton(title)
-            radio.setObjectName(name)
+        for name, radio in self.sizes.items():
+            preset = presets.PRESETS[name]
             radio.setChecked(name == "balanced")
-            radio.setAccessibleDescription(meaning)
-            radio.setToolTip(meaning)
-            sentence = QLabel(meaning, wordWrap=True)
-            sentence.setProperty("role", "muted")
-            sentence.setContentsMargins(26, 0, 0, theme.SMALL)
+            radio.setAccessibleDescription(preset.meaning)
+            radio.setToolTip(f"{preset.meaning} {preset.vocabulary}")
             self.presets.addButton(radio)
             column.addWidget(radio)
-            column.addWidget(sentence)
+            column.addWidget(_below(line(preset.meaning, "muted")))
+        column.addLayout(self._source_choice())
+        column.addWidget(_below(self.about_source))
         return column
+
+    def _source_choice(self) -> QHBoxLayout:
+        """One more choice, which has choices of its own."""
+        self.presets.addButton(self.other)
+        self.other.setToolTip("The settings of a published program, figure by figure.")
+        self.source.setAccessibleName("Source of the settings")
+        self.source.setToolTip("Whose settings the project begins with.")
+        self.source.setEnabled(False)
+        self._show_source()
+        row = QHBoxLayout()
+        row.addWidget(self.other)
+        row.addWidget(self.source)
+        row.addStretch()
+        return row
 
     def _connect(self) -> None:
         self.browse.clicked.connect(self._browse)
+        self.other.toggled.connect(self.source.setEnabled)
+        self.source.currentIndexChanged.connect(self._show_source)
         for field in (self.name, self.place):
             field.textChanged.connect(self._show_outcome)
             field.returnPressed.connect(self.make.click)
@@ -304,7 +322,19 @@ class NewProjectPage(QWidget):
             self.place.setText(folder)
 
     @Slot()
+    def _show_source(self) -> None:
+        preset = presets.PRESETS[self.source.read()]
+        self.about_source.setText(f"{preset.meaning} {preset.vocabulary}")
+        self.other.setAccessibleDescription(self.about_source.text())
+
+    @Slot()
     def _show_outcome(self) -> None:
         complete = bool(self.name.text().strip() and self.place.text().strip())
         self.make.setEnabled(complete)
         self.outcome.setText(f"It will be made in {self.folder()}" if complete else "Type a name and a place.")
+
+
+def _below(sentence: QLabel) -> QLabel:
+    """Set a sentence under the text of its radio button."""
+    sentence.setContentsMargins(26, 0, 0, theme.SMALL)
+    return sentence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtGui import QBrush, QColor
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
@@ -38,6 +38,10 @@ class Confusion(QTableWidget):
         self.setVerticalHeaderLabels(self._labels)
         self.setMinimumHeight(HEAD + ROW * min(len(labels), SEEN))
         self._fill()
+
+    def sizeHint(self) -> QSize:
+        """No more than it needs; it grows where there is room."""
+        return self.minimumSize()
 
     @Slot()
     def _fill(self) -> None:

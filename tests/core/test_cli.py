@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ulmfit_core import presets
 from ulmfit_core.__main__ import main
 from ulmfit_core.project import Project
 from ulmfit_core.run import read_steps
@@ -55,6 +56,12 @@ def test_help_is_quick_and_loads_no_torch():
     assert all(name in out for name in ("new", "run", "data", "evaluate", "predict", "generate", "runs", "sample"))
     check = "import sys, ulmfit_core.__main__; sys.exit(bool({'torch', 'sklearn', 'PySide6'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT).returncode == 0
+
+
+def test_help_tells_the_presets_apart():
+    out, _ = ulmfit("new", "--help")
+    words = " ".join(out.split())
+    assert all(f"{name}: {preset.meaning} {preset.vocabulary}" in words for name, preset in presets.PRESETS.items())
 
 
 def test_a_new_project_has_its_data(tmp_path, reviews):

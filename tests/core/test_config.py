@@ -31,10 +31,18 @@ def test_a_recipe_survives_toml():
 def test_presets_name_real_knobs(preset):
     changed = presets.apply_preset(Recipe(), preset)
     assert changed.preset == preset
-    for key, value in presets.PRESETS[preset].items():
+    for key, value in presets.PRESETS[preset].values.items():
         section, name = key.split(".")
         wanted = [PhaseSettings(**row) for row in value] if name == "phases" else value
         assert getattr(getattr(changed, section), name) == wanted
+
+
+@pytest.mark.parametrize("preset", presets.PRESETS)
+def test_presets_say_what_they_are_and_what_they_cut_texts_into(preset):
+    chosen, settings = presets.PRESETS[preset], presets.apply_preset(Recipe(), preset).vocab
+    assert chosen.title and chosen.meaning.endswith(".")
+    unit = {"word": "whole words", "unigram": "pieces of words"}[settings.kind]
+    assert chosen.vocabulary == f"Texts are cut into up to {settings.size:,} {unit}."
 
 
 def test_an_unknown_preset_is_refused():

@@ -259,12 +259,13 @@ def test_advice_names_the_rate_and_doubts_a_noisy_curve():
     found = {"valley": 0.0052, "steepest": 0.02, "minimum": 0.03, "slide": None}
     settings, turned, falling = config.ClassifySettings(), Curve(smoothed=[2, 1, 3]), Curve(smoothed=[3, 2, 1])
     said = advice("classify", settings, turned, found)
-    assert said.startswith("0.0052 is a good highest learning rate for “Classify”, which is now 0.01: ")
+    assert said.startswith("0.0052 is a good highest learning rate for “Classify”: ")
+    assert "Before the search it was set to 0.01." in said
     assert "lowest at 0.3" in said and "never rose" not in said and "noisy" not in said
     assert "never rose" in advice("classify", settings, falling, found)
     assert "noisy" in advice("classify", settings, turned, {**found, "minimum": 1e-7})
     settings.phases = [config.PhaseSettings()]
-    assert "which is now given in the table of phases" in advice("classify", settings, turned, found)
+    assert "Before the search the table of phases set it." in advice("classify", settings, turned, found)
     assert advice("classify", settings, turned, dict.fromkeys(NAMES)).startswith("The loss fell too little")
 
 

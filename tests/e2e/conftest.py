@@ -22,7 +22,7 @@ from tests.e2e.hand import Hand
 from tests.e2e.material import Material, write_material
 
 SCREEN = "1400x900x24"
-START_SECONDS = 30
+START_SECONDS = 120
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ from PySide6.QtWidgets import (
 
 Kind = TypeVar("Kind", bound=QWidget)
 LOOK_MILLISECONDS = 20
+STILL_LOOKS = 3
+PATIENCE = 300  # seconds: where other programs keep the processors busy, a second's work takes half a minute
 WHEEL_UP, WHEEL_DOWN = "4", "5"
 
 
@@ -39,7 +41,7 @@ class Hand:
 
     # Looking
 
-    def wait(self, condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+    def wait(self, condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
         """Let the window live until the condition holds."""
         late = time.monotonic() + seconds
         while not condition():
@@ -68,7 +70,7 @@ class Hand:
         self.wait(lambda: self.sees(name, kind), f"“{name}” to be there")
         widget = self.find(name, kind)
         self._scroll_to(widget)
-        self._click_at(widget.mapToGlobal(spot(widget)))
+        self._click_at(lambda: widget.mapToGlobal(spot(widget)))
 
     def type(self, text: str) -> None:
         self._send("type", "--delay", "6", "--", text)
@@ -90,8 +92,8 @@ class Hand:
         combo = self.find(name, QComboBox)
         view = combo.view()
         self.wait(view.isVisible, f"the choices of “{name}”")
-        place = view.visualRect(combo.model().index(combo.findText(item), 0)).center()
-        self._click_at(view.viewport().mapToGlobal(place))
+        index = combo.model().index(combo.findText(item), 0)
+        self._click_at(lambda: view.viewport().mapToGlobal(view.visualRect(index).center()))
         self.wait(lambda: not view.isVisible() and combo.currentText() == item, f"“{item}” to be chosen")
 
     def tick(self, name: str, item: str) -> None:
@@ -100,8 +102,7 @@ class Hand:
         row = rows.findItems(item, Qt.MatchFlag.MatchExactly)[0]
         if row.checkState() == Qt.CheckState.Unchecked:
             self._scroll_to(rows)
-            rect = rows.visualItemRect(row)
-            self._click_at(rows.viewport().mapToGlobal(QPoint(rect.left() + 10, rect.center().y())))
+            self._click_at(lambda: rows.viewport().mapToGlobal(tick_of(rows.visualItemRect(row))))
         self.wait(lambda: row.checkState() == Qt.CheckState.Checked, f"the tick at “{item}”")
 
     # How it is done
@@ -112,6 +113,7 @@ class Hand:
     def _scroll_to(self, widget: QWidget) -> None:
         """Turn the wheel until the control is in sight."""
         area = scroll_area_of(widget)
+        self._still(lambda: widget.mapToGlobal(QPoint()))
         while area and (notch := direction(widget, area)):
             self._turn_wheel(area, notch)
 
@@ -121,8 +123,18 @@ class Hand:
         self._send("mousemove", str(corner.x()), str(corner.y()), "click", notch)
         self.wait(lambda: area.verticalScrollBar().value() != before, "the page to scroll")
 
-    def _click_at(self, place: QPoint) -> None:
+    def _click_at(self, where: Callable[[], QPoint]) -> None:
+        place = self._still(where)
         self._send("mousemove", str(place.x()), str(place.y()), "click", "1")
+
+    def _still(self, where: Callable[[], QPoint]) -> QPoint:
+        """A place once it stays the same: what has just appeared moves its neighbours some turns of the loop later."""
+        place, looks = where(), 1
+        while looks < STILL_LOOKS:
+            self._rest()
+            before, place = place, where()
+            looks = looks + 1 if place == before else 1
+        return place
 
     def _send(self, *words: str) -> None:
         process = subprocess.Popen(["xdotool", *words])
@@ -147,6 +159,11 @@ def spot(widget: QWidget) -> QPoint:
     if isinstance(widget, QRadioButton | QCheckBox):
         return QPoint(8, widget.height() // 2)
     return widget.rect().center()
+
+
+def tick_of(row: QRect) -> QPoint:
+    """Where the box of a row that can be ticked is."""
+    return QPoint(row.left() + 10, row.center().y())
 
 
 def scroll_area_of(widget: QWidget) -> QScrollArea | None:

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 
 from studio import theme
-from studio.screens.evaluation import EvaluationScreen, verdict
+from studio.screens.evaluation import EvaluationScreen, Report, verdict
 from studio.widgets.confusion import shade_and_ink
 
 
@@ -43,6 +43,25 @@ def test_a_real_evaluation_is_shown(qtbot, trained_session):
     assert "TF-IDF baseline" in shown.comparison.accessibleDescription()
     later = show(qtbot, trained_session)
     assert later.report.classes.texts() == shown.classes.texts(), "it is there next time"
+
+
+def test_the_matrix_shows_six_classes_and_no_table_leaves_its_card(qtbot):
+    labels = ["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"]
+    figures = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 10}
+    shown = Report()
+    qtbot.addWidget(shown)
+    shown.show_report({
+        "accuracy": 0.5, "macro_f1": 0.5, "rows": 60, "split": "test", "majority": 0.2, "labels": labels,
+        "baseline_tfidf": {"accuracy": 0.6}, "confusion": [[10] * 6] * 6,
+        "per_class": dict.fromkeys(labels, figures), "worst": [],
+    })  # fmt: skip
+    shown.resize(1000, 560)
+    shown.show()
+    qtbot.waitExposed(shown)
+    matrix = shown.confusion
+    assert matrix.height() >= matrix.horizontalHeader().height() + matrix.verticalHeader().length()
+    for table in (matrix, shown.classes, shown.worst):
+        assert table.geometry().bottom() < table.parentWidget().rect().bottom(), table.accessibleName()
 
 
 @pytest.mark.parametrize(

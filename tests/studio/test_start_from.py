@@ -151,6 +151,7 @@ def test_what_cannot_be_imported_is_said_in_words(qtbot, dialog, csv_file, tmp_p
     qtbot.waitUntil(lambda: dialog.notice.text != "", timeout=60_000)
     assert "are needed" in dialog.notice.text and not dialog.take.isVisible()
     assert dialog.start.isEnabled() and not (tmp_path / "out").exists()
+    assert dialog.weights.edit.hasFocus(), "Return must not close the dialog on what was typed"
 
 
 def test_an_archive_needs_no_second_file(dialog):

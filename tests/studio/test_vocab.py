@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from studio.main_window import MainWindow
-from studio.screens.vocab import VocabScreen
+from studio.screens.vocab import VocabScreen, visible
 from studio.session import Session
 
 
@@ -38,6 +38,17 @@ def test_after_the_build_it_shows_figures_and_pieces(screen: VocabScreen, qtbot)
     assert screen.bar.label.text() == "Built with these settings."
 
 
+def test_whole_words_are_called_words(screen: VocabScreen, qtbot) -> None:
+    screen.form.changed.emit("kind", "word")
+    screen.form.changed.emit("min_frequency", 1)
+    build(screen, qtbot)
+    qtbot.waitUntil(lambda: "words" in screen.figures.text())
+    assert "pieces" not in screen.figures.text()
+    assert screen.pieces.horizontalHeaderItem(1).text() == "Word"
+    assert screen.heading_of_list.text() == "Most frequent words"
+    assert "within a word" in screen.hint.text()
+
+
 def test_a_typed_text_is_cut_as_one_types(screen: VocabScreen, qtbot) -> None:
     build(screen, qtbot)
     screen.text.clear()
@@ -66,3 +77,8 @@ def test_without_data_it_waits(window: MainWindow, project_session: Session) -> 
     window.go("vocab")
     bar = window.screens["vocab"].bar  # type: ignore[attr-defined]
     assert not bar.start.isEnabled() and bar.label.text() == "Waits for “Data”."
+
+
+def test_a_line_break_among_the_words_can_be_seen() -> None:
+    assert visible("\n\n") == "↵↵"
+    assert visible("▁the") == "▁the"

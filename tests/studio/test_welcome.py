@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 
 from studio.main_window import MainWindow
 from studio.screens.welcome import WelcomeScreen
+from ulmfit_core import presets
 
 
 @pytest.fixture
@@ -31,13 +32,42 @@ def test_a_new_project_by_keyboard(window, welcome: WelcomeScreen, qtbot, tmp_pa
     assert not form.make.isEnabled()
     qtbot.keyClicks(form.place, str(tmp_path))
     assert form.outcome.text() == f"It will be made in {tmp_path / 'Film reviews'}"
-    form.presets.buttons()[0].click()
+    form.sizes["quick"].click()
     qtbot.keyClick(form.place, Qt.Key.Key_Return)
     recipe = window.session.project.recipe
     assert (recipe.name, recipe.preset, recipe.model.embedding) == ("Film reviews", "quick", 96)
     assert window.current == "dataset"
     window.new_project()
     window.close_project()
+
+
+def test_the_settings_of_another_source_by_keyboard(window, welcome: WelcomeScreen, qtbot, tmp_path) -> None:
+    welcome.show_new_project()
+    form = welcome.form
+    form.place.setText(str(tmp_path))
+    form.presets.checkedButton().setFocus()
+    assert form.preset() == "balanced" and not form.source.isEnabled()
+    for _ in range(2):
+        qtbot.keyClick(window.focusWidget(), Qt.Key.Key_Down)
+    assert form.other.isChecked() and form.other.hasFocus()
+    qtbot.keyClick(form.other, Qt.Key.Key_Tab)
+    assert form.source.hasFocus()
+    said = {form.preset(): form.about_source.text()}
+    for _ in range(2):
+        qtbot.keyClick(form.source, Qt.Key.Key_Down)
+        said[form.preset()] = form.about_source.text()
+    assert list(said) == ["imdb_scripts", "fastai", "multifit"]
+    assert said["fastai"].endswith("whole words.") and said["multifit"].endswith("pieces of words.")
+    assert form.other.accessibleDescription() == said["multifit"]
+    qtbot.keyClick(form.place, Qt.Key.Key_Return)
+    recipe = window.session.project.recipe
+    assert (recipe.preset, recipe.vocab.size, recipe.model.layers) == ("multifit", 15_000, 4)
+
+
+def test_all_presets_are_offered_once(welcome: WelcomeScreen) -> None:
+    source = welcome.form.source
+    others = [source.itemData(row) for row in range(source.count())]
+    assert [*welcome.form.sizes, *others] == list(presets.PRESETS)
 
 
 def test_a_place_that_is_taken_is_refused(welcome: WelcomeScreen, qtbot, tmp_path) -> None:

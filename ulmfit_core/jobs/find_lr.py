@@ -35,17 +35,17 @@ def find_lr(project: Project, run: Run, stage: str = "classify", groups: int = 1
 
 
 def advice(stage: str, settings: StageSettings, curve: Curve, found: dict[str, float | None]) -> str:
-    """The suggestions in words, beside the rate that the stage has now."""
+    """The suggestions in words, beside the rate that was set then: they are shown after a change of it too."""
     rate, minimum = found["valley"], found["minimum"]
     if rate is None or minimum is None:
         return (
             "The loss fell too little for a suggestion. Search with all layer groups or more steps, "
             "or look whether texts and labels belong together."
         )
-    now = "given in the table of phases" if settings.phases else f"{settings.lr_max:.2g}"
+    before = "the table of phases set it" if settings.phases else f"it was set to {settings.lr_max:.2g}"
     sentences = [
-        f"{rate:.2g} is a good highest learning rate for “{TITLES[stage]}”, which is now {now}: "
-        "it lies in the middle of the longest fall of the loss."
+        f"{rate:.2g} is a good highest learning rate for “{TITLES[stage]}”: "
+        f"it lies in the middle of the longest fall of the loss. Before the search {before}."
     ]
     if 10 * minimum > rate:
         sentences.append(f"The loss is lowest at {10 * minimum:.2g}; stay well below that.")
