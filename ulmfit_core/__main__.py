@@ -132,7 +132,8 @@ def import_language_model(
     if as_json:
         _print_json(report)
         return
-    print(f"Imported a {report['kind'].replace('_', ' ')} of {report['format']} with {report['words']:,} words.")
+    kind = "an encoder" if report["kind"] == "encoder" else "a language model"
+    print(f"Imported {kind} of {report['format']} with {report['words']:,} words.")
     print(f"Start a project from it with: ulmfit new DIR --data FILE --base {report['folder']}")
 
 

@@ -147,7 +147,8 @@ def report_lines(report: dict[str, Any]) -> list[str]:
 def rate_lines(report: dict[str, Any], project: Project) -> list[str]:
     """The suggestions of a search for a learning rate, a line each, and where to write the one that is taken."""
     stage, valley = report["stage"], report["suggestions"]["valley"]
-    lines = [f"{name:<9} {rate:.2g}" for name, rate in report["suggestions"].items() if rate]
+    titles = {"minimum": "minimum/10"}
+    lines = [f"{titles.get(name, name):<10} {rate:.2g}" for name, rate in report["suggestions"].items() if rate]
     lines.append(report["advice"])
     if valley:
         table = f"[[{stage}.phases]]" if getattr(project.recipe, stage).phases else f"[{stage}]"

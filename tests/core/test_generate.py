@@ -1,5 +1,7 @@
 """Text that a language model writes: which tokens may be drawn, what is never written, word by word as it comes."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -144,6 +146,12 @@ def test_unknown_and_padding_are_never_written(vocab, piece):
 @pytest.mark.parametrize("piece", ["xxbos", "xxeos"])
 def test_the_text_ends_where_a_new_one_would_begin(vocab, piece):
     assert continue_text(unigram(vocab, {piece: 0.9}), vocab, "The sea", temperature=0.0) == "The sea"
+
+
+def test_a_case_marker_never_follows_another(vocab):
+    written = tokens(unigram(vocab, {"xxmaj": 0.9}), vocab, words=5, temperature=0.0)
+    cases = [vocab.pieces[token] in ("xxup", "xxmaj") for token in written]
+    assert any(cases) and not any(one and other for one, other in itertools.pairwise(cases))
 
 
 class Fillers:

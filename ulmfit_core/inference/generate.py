@@ -23,6 +23,8 @@ LONGEST_WORD = 24
 CONTEXT = 50
 # Never written: nothing a person could read. xxfake fills fastai's vocabularies up to a multiple of 8.
 UNREADABLE = ("xxunk", "xxpad", "xxfake")
+# Say how the next word is written. Two in a row mean nothing, and a weak model would write them for ever.
+CASES = ("xxup", "xxmaj")
 # A new text would begin here.
 ENDS = ("xxbos", "xxeos")
 
@@ -78,13 +80,15 @@ def _tokens(model: LanguageModel, vocab: Vocabulary, prompt: list[int], sampling
     """Token after token, until the text ends or no token is left to choose."""
     pieces = vocab.pieces
     never = [number for number, piece in enumerate(pieces) if piece.startswith(UNREADABLE)]
+    cases = [number for number, piece in enumerate(pieces) if piece in CASES]
     rng = torch.Generator().manual_seed(sampling.seed)
     repeats = Repeats(sampling.no_repeat, prompt)
     state = _read(model, prompt[:-1], model.encoder.initial_state(1)) if prompt[1:] else model.encoder.initial_state(1)
     token = prompt[-1]
     for _ in range(sampling.words * LONGEST_WORD):
         logits, state = _predict(model, token, state)
-        logits = logits.index_fill(0, torch.tensor([*never, *repeats.next()]), float("-inf"))
+        forbidden = [*never, *repeats.next(), *(cases if token in cases else ())]
+        logits = logits.index_fill(0, torch.tensor(forbidden), float("-inf"))
         if logits.max() == float("-inf"):
             return
         token = int(torch.multinomial(distribution(logits, sampling), 1, generator=rng))
