@@ -68,18 +68,13 @@ def train_and_save(project: Project, run: Run, stage: Stage, bundle: Bundle, res
     device = next(stage.model.parameters()).device
     trainer = Trainer(stage, run, folder, device)
     history = trainer.fit(resume)
-    best = _best(history, stage)
+    best = history[trainer.at.best_epoch]
     report = {"best": best, "epochs": len(history), "steps": trainer.at.step, "seconds": trainer.at.seconds}
     bundle.facts = {"stage": stage.name, "run": folder.name, **report}
     target = project.bundle_folder(stage.name)
     bundles.save(target, bundle, model_card(project, stage.name, bundle, best))
     run.emit(events.Artefact("bundle", str(target)))
     return report
-
-
-def _best(history: list[dict[str, float]], stage: Stage) -> dict[str, float]:
-    pick = max if stage.higher_is_better else min
-    return pick(history, key=lambda metrics: metrics[stage.best_metric])
 
 
 def model_card(project: Project, step: str, bundle: Bundle, best: dict[str, float]) -> str:
