@@ -35,7 +35,7 @@ DATASETS: dict[str, Values] = {
 EPOCHS = {"trec": 12, "imdb": 10}
 SEEDS = {"trec": [1, 2, 3, 4, 5], "imdb": [1, 2]}
 PLAIN = {"classify.unfreezing": "all", "classify.layer_factor": 1.0, "classify.schedule": "constant"}
-# The highest rate of each arm: of .003, .01 and .02 the one that a pilot on TREC's validation rows preferred.
+# The highest rate of each arm, from a pilot on TREC's validation rows (docs/results.md says what was tried).
 ONE_RATE, CONSTANT_RATE, SLANTED_RATE = 0.003, 0.02, 0.02
 
 
