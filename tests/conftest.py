@@ -14,6 +14,8 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# Trainings of tests do not measure which thread count is the fastest.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 POSITIVE = ("a warm and funny film", "the best day of the year", "she sings with joy", "what a lovely meal")
 NEGATIVE = ("a cold and boring film", "the worst day of the year", "he leaves in tears", "what an awful meal")

@@ -91,6 +91,14 @@ class ModelSettings(Settings):
     embedding: int = knob(200, "Length of a token's vector.", ge=4, le=2000, source="400 in the paper")
     hidden: int = knob(400, "Size of the inner recurrent layers.", ge=4, le=5000, source="1150 in the paper")
     layers: int = knob(3, "Recurrent layers.", ge=1, le=8, source="3 in the paper")
+    cell: Literal["lstm", "qrnn"] = knob(
+        "lstm", "Recurrent layer: LSTM as in the paper, or the faster QRNN of MultiFiT.", advanced=True,
+        source="Bradbury et al. 2017",
+    )  # fmt: skip
+    softmax: Literal["full", "adaptive"] = knob(
+        "full", "Scores of all tokens, or rare ones in clusters: faster from about 60,000 words on.", advanced=True,
+        source="Grave et al. 2017",
+    )  # fmt: skip
 
 
 class PhaseSettings(Settings):
@@ -197,7 +205,7 @@ class StageSettings(Settings):
     clip: float = knob(0.25, "Largest norm of the gradient; 0 does not clip.", ge=0, advanced=True)
     input_drop: float = knob(0.25, "Dropout of the embedded input.", ge=0, lt=1, advanced=True)
     hidden_drop: float = knob(0.15, "Dropout between recurrent layers.", ge=0, lt=1, advanced=True)
-    weight_drop: float = knob(0.2, "Dropout of the hidden-to-hidden weights.", ge=0, lt=1, advanced=True)
+    weight_drop: float = knob(0.2, "Dropout of the hidden-to-hidden weights (QRNN: all).", ge=0, lt=1, advanced=True)
     embedding_drop: float = knob(0.02, "Dropout of whole words of the embedding.", ge=0, lt=1, advanced=True)
     output_drop: float = knob(0.1, "Dropout of the last layer's output.", ge=0, lt=1, advanced=True)
     drop_start: float = knob(
@@ -211,16 +219,17 @@ class StageSettings(Settings):
     )  # fmt: skip
     noise_end: float = knob(0.0, "Share of the tokens read as unknown at the last step.", ge=0, le=0.9, advanced=True)
     precision: PrecisionName = knob(
-        "auto", "Number format of the arithmetic; auto is bf16 or fp16 on a GPU that has it, float32 elsewhere.",
+        "auto", "Number format of the arithmetic; auto is bf16 or fp16 where the hardware has it, float32 elsewhere.",
         advanced=True,
     )  # fmt: skip
+    threads: int = knob(
+        0, "Processor threads; 0 means the fastest number in a short measurement at the start.",
+        ge=0, le=512, advanced=True,
+    )  # fmt: skip
     tokens_per_pass: int = knob(
-        0,
-        "Largest pass through the network; 0 means 5,120 on a CPU and 65,536 on a GPU.",
-        unit="tokens",
-        ge=0,
-        advanced=True,
-    )
+        0, "Largest pass through the network; 0 means 5,120 on a CPU, 65,536 on a GPU, fewer where memory is short.",
+        unit="tokens", ge=0, advanced=True,
+    )  # fmt: skip
     checkpoint_seconds: float = knob(30.0, "Time between checkpoints.", unit="s", gt=0, advanced=True)
     seed: int = knob(1, "Number from which all randomness of the training follows.", ge=0, advanced=True)
 
@@ -286,7 +295,7 @@ class ClassifySettings(StageSettings):
     clip: float = knob(25.0, "Largest norm of the gradient; 0 does not clip.", ge=0, advanced=True)
     input_drop: float = knob(0.4, "Dropout of the embedded input.", ge=0, lt=1, advanced=True)
     hidden_drop: float = knob(0.3, "Dropout between recurrent layers.", ge=0, lt=1, advanced=True)
-    weight_drop: float = knob(0.5, "Dropout of the hidden-to-hidden weights.", ge=0, lt=1, advanced=True)
+    weight_drop: float = knob(0.5, "Dropout of the hidden-to-hidden weights (QRNN: all).", ge=0, lt=1, advanced=True)
     embedding_drop: float = knob(0.05, "Dropout of whole words of the embedding.", ge=0, lt=1, advanced=True)
     output_drop: float = knob(0.4, "Dropout of the pooled features.", ge=0, lt=1, advanced=True)
     drop_mult: float = knob(

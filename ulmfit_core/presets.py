@@ -103,11 +103,11 @@ PRESETS: dict[str, Preset] = {
             {"epochs": 2, "groups": 0, "lr_max": 0.005, "schedule": "one_cycle"},
         ],
     }),
-    # Eisenschlos et al. 2019, with LSTM layers: its QRNN is not here.
+    # Eisenschlos et al. 2019.
     "multifit": Preset(
         "MultiFiT",
-        "Larger than the paper's: four layers (LSTM, not QRNN), one-cycle schedules, label smoothing.", {
-        "vocab.size": 15_000, "model.embedding": 400, "model.hidden": 1550, "model.layers": 4,
+        "Larger than the paper's: four QRNN layers, one-cycle schedules, label smoothing.", {
+        "vocab.size": 15_000, "model.embedding": 400, "model.hidden": 1550, "model.layers": 4, "model.cell": "qrnn",
         **_each({"optimizer": "adamw", "schedule": "one_cycle", "momentum": 0.8, "momentum_low": 0.7,
                        "bptt": 70, "clip": 0.12}),
         **_each({"layer_factor": 1.0, "weight_decay": 1e-7}, LANGUAGE),

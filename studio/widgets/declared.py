@@ -57,6 +57,7 @@ LABELS = {
     "embedding": "Embedding size",
     "hidden": "Hidden size",
     "layers": "Layers",
+    "cell": "Recurrent layer",
     "head": "Head size",
     "head_drop": "Head dropout",
     "max_length": "Longest document",
@@ -94,7 +95,7 @@ GROUPS = {
         "drop_end", "noise_start", "noise_end", "label_smoothing", "alpha", "beta",
     ),
     "Batches and precision": (
-        "batch_size", "bptt", "variable_bptt", "accumulate", "max_length", "tokens_per_pass", "precision",
+        "batch_size", "bptt", "variable_bptt", "accumulate", "max_length", "tokens_per_pass", "precision", "threads",
     ),
 }  # fmt: skip
 REST = "Other"

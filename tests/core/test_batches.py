@@ -13,14 +13,21 @@ from ulmfit_core.data.batches import (
     LanguageBatches,
     Stream,
     by_length,
+    language_window,
     pad,
     windows_of_phases,
 )
+from ulmfit_core.data.tokens import Tokens
 
 
 def documents_of(*texts):
-    store = [np.array(text, np.uint32) for text in texts]
-    return Documents([(store, np.arange(len(store)), np.array([len(text) for text in store]))])
+    tokens = tokens_of(*texts)
+    return Documents([(tokens, np.arange(len(texts)), tokens.lengths)])
+
+
+def tokens_of(*texts):
+    offsets = np.cumsum([0, *(len(text) for text in texts)])
+    return Tokens(np.array([id for text in texts for id in text], np.uint32), offsets, {})
 
 
 def counting(lengths):
@@ -29,13 +36,19 @@ def counting(lengths):
     return documents_of(*(range(a, b) for a, b in zip(ends, ends[1:], strict=False)))
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(0, 60), st.integers(0, 60))
-def test_a_stream_reads_like_one_long_array(lengths, start, count):
-    documents = counting(lengths)
-    whole = np.arange(sum(lengths))
-    assert (
-        Stream(documents, np.arange(len(lengths))).read(start, count).tolist() == whole[start : start + count].tolist()
-    )
+@given(st.lists(st.lists(st.integers(0, 65535), max_size=6), min_size=1, max_size=12).filter(any), st.data())
+def test_a_stream_reads_like_one_long_array(texts, data):
+    """Also of several stores, of some of their rows in any order, with empty documents among them."""
+    cut = data.draw(st.integers(0, len(texts)))
+    rows = [data.draw(st.permutations(range(len(part)))) for part in (texts[:cut], texts[cut:])]
+    stores = [tokens_of(*part) for part in (texts[:cut], texts[cut:])]
+    parts = [(store, np.array(r, int), store.lengths[np.array(r, int)]) for store, r in zip(stores, rows, strict=True)]
+    order = np.array(data.draw(st.permutations(range(len(texts)))))
+    listed = [texts[:cut][r] for r in rows[0]] + [texts[cut:][r] for r in rows[1]]
+    whole = np.array([id for number in order for id in listed[number]])
+    stream = Stream(Documents(parts), order)
+    positions = np.array(data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=4, max_size=4))).reshape(2, 2)
+    assert len(stream) == len(whole) and (stream.read(positions) == whole[positions]).all()
 
 
 @given(st.lists(st.integers(1, 9), min_size=3, max_size=30), st.integers(1, 5), st.integers(1, 12))
@@ -57,6 +70,11 @@ def test_training_windows_cover_each_column_once(size, batch, bptt, epoch):
     windows = batches.windows(epoch)
     assert windows.sum() == (size + 2) // batches.batch and (windows > 0).all()
     assert (windows == batches.windows(epoch)).all()
+
+
+def test_a_single_token_has_no_window():
+    for train in (True, False):
+        assert len(LanguageBatches(counting([1]), 4, 20, seed=3, train=train).epoch(0)) == 0
 
 
 def test_a_window_continues_the_one_before():
@@ -98,6 +116,17 @@ def test_class_batches_hold_every_document_once_and_never_one_alone(lengths, bat
     assert sorted(np.concatenate(order).tolist()) == list(range(len(lengths)))
     assert all(len(rows) > 1 for rows in order) and len(order) == len(batches)
     assert max(lengths) == lengths[order[0][0]]
+
+
+def test_a_cpu_takes_small_windows_whatever_the_corpus():
+    assert language_window(99_999, False, 5120) == (8, 20)
+    assert {language_window(size, False, 5120) for size in (10**5, 10**7, 10**9)} == {(16, 35)}
+
+
+def test_a_gpu_takes_larger_windows_of_a_large_corpus_that_fit_in_a_pass():
+    assert [language_window(size, True, 65_536) for size in (10**4, 10**6, 10**7)] == [(8, 20), (16, 35), (128, 70)]
+    assert language_window(10**7, True, 4_480) == (64, 70)
+    assert language_window(10**7, True, 10) == (16, 70)
 
 
 def test_by_length_can_be_put_back_in_order():

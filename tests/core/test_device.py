@@ -1,6 +1,8 @@
-"""Which number format each device trains in, and what is refused with advice. Nothing here needs the device."""
+"""What each device trains in: number format, threads, largest pass. Nothing here needs the device."""
 
 import contextlib
+import platform
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,12 +13,31 @@ from ulmfit_core.errors import UserError
 CPU, MPS = torch.device("cpu"), torch.device("mps")
 
 
-@pytest.mark.parametrize("device", [CPU, MPS])
-@pytest.mark.parametrize("precision", ["auto", "float32"])
-def test_cpu_and_mps_train_in_float32_by_default(device, precision):
+@pytest.mark.parametrize("device, precision", [(CPU, "float32"), (MPS, "float32"), (MPS, "auto")])
+def test_float32_is_cast_to_nothing(device, precision):
     assert devices.number_format(device, precision) == torch.float32
     assert not devices.needs_scaling(device, precision)
     assert isinstance(devices.autocast(device, precision), contextlib.nullcontext)
+
+
+@pytest.mark.parametrize("query", ["_is_avx512_bf16_supported", "_is_amx_tile_supported"])
+def test_a_cpu_trains_in_bf16_where_it_multiplies_that_itself(monkeypatch, query):
+    queries = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    for name in queries:
+        monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
+    assert devices.number_format(CPU, "auto") == torch.float32
+    monkeypatch.setattr(torch.cpu, query, lambda: True)
+    assert devices.number_format(CPU, "auto") == torch.bfloat16 and not devices.needs_scaling(CPU, "auto")
+    assert devices.number_format(CPU, "float32") == devices.number_format(MPS, "auto") == torch.float32
+    for name in queries:
+        monkeypatch.delattr(torch.cpu, name)  # an older torch
+    assert devices.number_format(CPU, "auto") == torch.float32
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="needs a system that tells of its processor")
+def test_torch_and_the_system_agree_on_the_processor():
+    flags = Path("/proc/cpuinfo").read_text().split()
+    assert devices.cpu_has_bf16() == ("avx512_bf16" in flags or "amx_tile" in flags)
 
 
 def test_a_graphics_card_may_be_told_any_format_and_only_fp16_needs_scaling():
@@ -41,9 +62,75 @@ def test_a_format_that_a_device_cannot_train_in_is_refused_with_a_choice(device,
         devices.autocast(device, precision)
 
 
+@pytest.mark.parametrize(
+    "asked, variable, given, default", [(0, None, 0, 3), (5, None, 5, 5), (0, "2", 2, 2), (5, "2", 5, 5)]
+)
+def test_the_knob_goes_before_the_variable_and_both_before_the_default(monkeypatch, asked, variable, given, default):
+    monkeypatch.setattr(devices, "cores", lambda: 4)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    if variable:
+        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+        torch.set_num_threads(int(variable))  # what torch makes of it when it is loaded
+    try:
+        assert (devices.given_threads(asked), devices.default_threads(asked)) == (given, default)
+    finally:
+        torch.set_num_threads(before)
+
+
+OUTPUTS, PARAMETERS = 400 + 2 * 1152, 26_000_000  # the published sizes with 16,000 tokens
+
+
+def pass_with(monkeypatch, device, gigabytes, parameters=PARAMETERS):
+    monkeypatch.setattr(devices, "_memory", lambda device: gigabytes << 30)
+    return devices.tokens_per_pass(torch.device(device), OUTPUTS, parameters)
+
+
+@pytest.mark.parametrize("device, gigabytes", [("cpu", 1), ("cuda", 2), ("cuda", 16)])
+def test_a_pass_is_as_large_as_memory_allows(monkeypatch, device, gigabytes):
+    """Beside weights, gradients and moments, a pass takes 48 bytes for each output of each token."""
+    tokens = pass_with(monkeypatch, device, gigabytes)
+    room = devices.SHARE_OF_MEMORY * gigabytes * 2**30 - 4 * 4 * PARAMETERS
+    assert 48 * OUTPUTS * tokens <= room < 48 * OUTPUTS * (tokens + 1)
+
+
+def test_a_pass_is_no_larger_than_a_stop_may_wait_for(monkeypatch):
+    assert pass_with(monkeypatch, "cpu", 4) == pass_with(monkeypatch, "cpu", 24) == devices.MOST_TOKENS_CPU
+    assert pass_with(monkeypatch, "cuda", 80) == devices.MOST_TOKENS_GPU
+
+
+def test_a_network_that_does_not_fit_is_tried_all_the_same(monkeypatch):
+    assert pass_with(monkeypatch, "cpu", 1, parameters=30_000_000) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="needs a system that tells of its memory")
+def test_the_memory_of_a_cpu_is_the_machines():
+    kilobytes = int(Path("/proc/meminfo").read_text().split()[1])
+    assert devices._memory(CPU) == kilobytes * 1024
+
+
 def test_torch_really_has_no_float16_lstm_on_a_cpu():
     """The reason of the refusal; where this fails, a later torch has it and the table can allow it."""
     weights = [torch.zeros(16, 4), torch.zeros(16, 4), torch.zeros(16), torch.zeros(16)]
     state = (torch.zeros(1, 2, 4), torch.zeros(1, 2, 4))
     with pytest.raises(RuntimeError), torch.autocast("cpu", torch.float16):
         torch.lstm(torch.ones(2, 3, 4), state, weights, True, 1, 0.0, True, False, True)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_a_step_finds_the_memory_of_the_step_before():
+    """Memory that is new from the system costs a page fault for each of its pages; what was kept costs none."""
+    import resource  # Windows has none
+
+    def faults():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(8):
+            torch.ones(12_000_000)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    pages = 8 * 12_000_000 * 4 // resource.getpagesize()
+    with devices.kept_memory():
+        torch.ones(24_000_000)
+        faults()
+        assert faults() < pages / 2
+    assert faults() > pages / 2

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ulmfit_core.config import ModelSettings
 from ulmfit_core.errors import UserError
 from ulmfit_core.models import inert_pickle
 from ulmfit_core.models.fastai_weights import ordered, read_model, read_words
@@ -53,7 +54,7 @@ class Evil:
 def test_what_a_file_is_follows_from_its_names_and_shapes(name, kind, version, rows):
     model = read_model(FILES / name)
     assert (model.kind, model.version, model.rows) == (kind, version, rows)
-    assert model.network.model_dump() == {"embedding": 12, "hidden": 20, "layers": 3}
+    assert model.network == ModelSettings(embedding=12, hidden=20, layers=3)
 
 
 def test_the_weights_are_torchs_own_reading():

@@ -97,7 +97,7 @@ def test_the_model_card_names_the_sources(tmp_path):
     assert hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() in card and "vocab.pkl: 426 bytes" in card
     assert report == {
         "kind": "language_model", "format": "fastai 2", "words": 64, "embedding": 12, "hidden": 20, "layers": 3,
-        "new_specials": [], "folder": str(tmp_path / "model"),
+        "cell": "lstm", "softmax": "full", "new_specials": [], "folder": str(tmp_path / "model"),
     }  # fmt: skip
     assert bundles.load(tmp_path / "model").facts["sources"][0]["bytes"] == WEIGHTS.stat().st_size
 

@@ -64,7 +64,7 @@ class BowlStage:
         self.visited.append((epoch, index, state))
         loss = STEEP * (self.model.low**2 + self.model.high**2).sum() / 2
         differentiate(loss)
-        value = math.nan if len(self.visited) == self._fails_at else float(loss.detach())
+        value = torch.tensor(math.nan) if len(self.visited) == self._fails_at else loss.detach()
         return StepResult(value, 1, 1, 0.5 if index == 1 else 1.0, state + 1)
 
 

@@ -1,5 +1,6 @@
 """The optimizers step by hand, their state over unfreezing and checkpoints, and the average of NT-ASGD."""
 
+import functools
 import math
 
 import pytest
@@ -65,6 +66,83 @@ def test_sgd_has_momentum_and_decay_in_the_gradient(name):
     second = [0.9 * b + g + 0.5 * w for b, w, g in zip(first, weights, flat(GRADIENT), strict=True)]
     weights = [w - 0.2 * b for w, b in zip(weights, second, strict=True)]
     assert step(made, rate=0.2, momentum=0.9) == pytest.approx(weights, rel=1e-6)
+
+
+# Against torch's own, one operation after another
+
+PLAIN = {
+    "adamw": functools.partial(torch.optim.AdamW, betas=(0.7, 0.99), eps=1e-7),
+    "adam": functools.partial(torch.optim.Adam, betas=(0.7, 0.99), eps=1e-7),
+    "sgd": functools.partial(torch.optim.SGD, momentum=0.7),
+}
+
+
+def random_weights(rng):
+    return nn.Parameter(torch.randn(50, 37, generator=rng))
+
+
+def plain_and_ours(name):
+    """The same weights under torch's optimizer, not fused, and under ours; `advance` takes a step of both."""
+    rng = torch.Generator().manual_seed(0)
+    theirs = random_weights(rng)
+    ours = nn.Parameter(theirs.detach().clone())
+    plain = PLAIN[name]([theirs], lr=0.01, weight_decay=0.1, foreach=False, fused=False)
+    settings = config.StageSettings(optimizer=name, momentum=0.7, beta2=0.99)
+    made = optimizers.make_optimizer([("all", [ours])], settings)
+    optimizers.set_rates(made, [0.01], 0.7, 0.1)
+
+    def advance(both=True):
+        theirs.grad = torch.randn(theirs.shape, generator=rng)
+        ours.grad = theirs.grad.clone()
+        plain.step()
+        if both:
+            made.step()
+
+    return theirs, plain, ours, made, advance
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_fused_steps_are_those_of_torch_one_operation_after_another(name):
+    theirs, _, ours, made, advance = plain_and_ours(name)
+    for _ in range(30):
+        advance()
+    assert made.defaults["fused"]
+    assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_moments_of_an_optimizer_that_was_not_fused_can_be_gone_on_from(name):
+    """Checkpoints from before."""
+    theirs, plain, ours, made, advance = plain_and_ours(name)
+    for _ in range(5):
+        advance(both=False)
+    ours.data.copy_(theirs)
+    optimizers.restore_moments(made, {key: value.clone() for key, value in optimizers.moments(plain).items()})
+    for _ in range(5):
+        advance()
+    assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    if name != "sgd":
+        assert optimizers.moments(made)["0.step"] == 10
+
+
+@pytest.mark.parametrize("before", [0, 3])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_forbidden_step_touches_neither_weights_nor_moments(name, before):
+    free, held = one_group(name), one_group(name)
+    for _ in range(before):
+        step(free)
+        step(held)
+    matrix, vector, optimizer = held
+    matrix.grad, vector.grad = torch.full_like(matrix, math.nan), torch.full_like(vector, math.inf)
+    optimizers.step_unless(torch.tensor(1.0), optimizer)
+    assert torch.equal(matrix, free[0]) and torch.equal(vector, free[1])
+    for made in (free, held):
+        made[0].grad, made[1].grad = torch.tensor(GRADIENT), torch.tensor([0.0, 0.2])
+        optimizers.set_rates(made[2], [0.1], 0.7, 0.5)
+        optimizers.step_unless(torch.tensor(0.0), made[2])
+    assert torch.equal(matrix, free[0]) and torch.equal(vector, free[1])
+    expected = optimizers.moments(free[2])
+    assert expected and all(torch.equal(value, expected[key]) for key, value in optimizers.moments(optimizer).items())
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -44,9 +44,10 @@ def project(tmp_path_factory):
     return project
 
 
+EXACT = {"drop_mult": 0.0, "batch_size": 12, "bptt": 10, "precision": "float32"}
 PLAIN = {
-    "finetune": {"drop_mult": 0.0, "batch_size": 12, "bptt": 10, "variable_bptt": False, "alpha": 2.0, "beta": 1.0},
-    "classify": {"drop_mult": 0.0, "head_drop": 0.0, "batch_size": 12, "bptt": 10, "max_length": 40},
+    "finetune": {**EXACT, "variable_bptt": False, "alpha": 2.0, "beta": 1.0},
+    "classify": {**EXACT, "head_drop": 0.0, "max_length": 40},
 }
 STAGES = list(PLAIN)
 
@@ -115,7 +116,7 @@ def test_dropouts_stay_below_one(project, name):
     stage = make(project, name, drop_mult=2.0, drop_end=2.0, weight_drop=0.9)
     stage.set_progress(1.0)
     assert 0.9 < stage.model.encoder.drops.weight < 1
-    assert np.isfinite(step(stage).loss)
+    assert step(stage).loss.isfinite()
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -144,11 +145,11 @@ def test_without_dropout_and_noise_no_number_is_drawn(project, name):
 def test_noise_is_not_in_the_targets(project):
     stage = make(project, "finetune", noise_start=0.5, alpha=0, beta=0)
     calls = seen(stage)
-    _, targets = stage._epoch(0)[0]
+    _, targets = stage._windows(0)[0]
     result = step(stage)
     with torch.no_grad():
         logits = stage.model(calls[0][0], stage.begin_epoch(0)).logits
-    expected = F.cross_entropy(logits.flatten(0, 1), torch.from_numpy(targets).flatten())
+    expected = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
     assert result.loss == pytest.approx(float(expected), abs=1e-5)
 
 
@@ -185,7 +186,7 @@ def test_passes_of_a_language_model_add_up_to_the_large_batch(project, limit):
     calls = seen(small)
     results = [step(stage) for stage in (large, small)]
     assert_same(gradients(large), gradients(small))
-    assert results[0].loss == pytest.approx(results[1].loss, rel=1e-5)
+    assert float(results[0].loss) == pytest.approx(float(results[1].loss), rel=1e-5)
     assert (results[0].tokens, results[0].weight) == (results[1].tokens, results[1].weight) == (120, 120)
     for (h, c), (other_h, other_c) in zip(results[0].state, results[1].state, strict=True):
         assert torch.allclose(h, other_h, atol=1e-6) and torch.allclose(c, other_c, atol=1e-6)
@@ -201,7 +202,7 @@ def test_passes_of_a_classifier_add_up_to_the_large_batch(project):
     results = [step(stage, index=1) for stage in (large, small)]
     assert_same(gradients(large), gradients(small))
     assert_same(dict(large.model.head.named_buffers()), dict(small.model.head.named_buffers()))
-    assert results[0].loss == pytest.approx(results[1].loss, rel=1e-5)
+    assert float(results[0].loss) == pytest.approx(float(results[1].loss), rel=1e-5)
     assert (results[0].tokens, results[0].weight) == (results[1].tokens, results[1].weight)
     assert {len(ids) for ids, _ in calls} == {4, 1}
 
@@ -357,7 +358,7 @@ def test_bf16_trains_every_weight_close_to_float32_and_loses_in_float32(project,
         dtypes.append(loss.dtype)
         loss.backward()
 
-    losses = [step(stage, differentiate=differentiate).loss for stage in (exact, rough)]
+    losses = [float(step(stage, differentiate=differentiate).loss) for stage in (exact, rough)]
     assert dtypes == [torch.float32] * 2 and losses[0] == pytest.approx(losses[1], rel=0.02)
     assert losses[0] != losses[1]
     assert {gradient.dtype for gradient in gradients(rough).values()} == {torch.float32}
@@ -366,12 +367,32 @@ def test_bf16_trains_every_weight_close_to_float32_and_loses_in_float32(project,
 
 def test_the_loss_of_half_precision_logits_is_float32(project):
     stage = make(project, "finetune", precision="bf16")
-    logits = []
-    stage.model.register_forward_hook(lambda module, given, result: logits.append(result.logits.detach()))
+    calls = seen(stage)
     result = step(stage)
-    targets = torch.from_numpy(stage._epoch(0)[0][1]).flatten()
-    assert logits[0].dtype == torch.bfloat16
-    assert result.loss == pytest.approx(float(F.cross_entropy(logits[0].float().flatten(0, 1), targets)), rel=1e-6)
+    half, decoder = calls[0][1].detach(), (stage.model.encoder.embedding.bfloat16(), stage.model.bias.bfloat16())
+    logits, targets = F.linear(half, *decoder).float().flatten(0, 1), stage._windows(0)[0][1].flatten()
+    assert half.dtype == torch.bfloat16 and result.loss.dtype == torch.float32
+    assert float(result.loss) == pytest.approx(F.cross_entropy(logits, targets).item(), rel=1e-6)
+
+
+def test_neither_a_step_nor_the_validation_makes_logits_of_a_whole_window(project):
+    stage = make(project, "finetune")
+    whole = []
+    stage.model.register_forward_hook(lambda module, given, result: whole.append(result.logits.shape))
+    assert step(stage).loss > 0 and figures_of(stage)["valid_loss"] > 0 and not whole
+    stage.after_epoch(0, Run())
+    assert whole and {shape[:2] for shape in whole} == {(1, 1)}  # text is written token by token
+
+
+def test_what_bf16_leaves_to_the_next_window_is_float32(project):
+    state = step(make(project, "finetune", precision="bf16")).state
+    assert {part.dtype for pair in state for part in pair} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_validation_is_float32_whatever_the_training_is(project, name):
+    exact, rough = (figures_of(make(project, name, precision=precision)) for precision in ("float32", "bf16"))
+    assert exact == rough
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -414,7 +435,7 @@ def test_the_best_epoch_can_be_kept_by_each_metric_in_its_direction(project, nam
 def test_state_is_carried_detached_and_begins_each_epoch_at_zero(project):
     stage = make(project, "finetune")
     result = step(stage)
-    inputs = torch.from_numpy(stage._epoch(0)[0][0])
+    inputs = stage._windows(0)[0][0]
     _, expected = stage.model.encoder(inputs, stage.model.encoder.initial_state(12))
     for (h, c), (end_h, end_c) in zip(result.state, expected, strict=True):
         assert h.grad_fn is None and c.grad_fn is None

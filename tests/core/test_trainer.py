@@ -146,11 +146,12 @@ MOVING = {
 }  # fmt: skip
 
 
-def train(project, stage, folder, control, resume=False):
+def train(project, stage, folder, control, resume=False, log_every=1):
     """Only the training of a stage: (bytes of the best weights, log, metrics). With NT-ASGD all of it is averaged."""
     work = Run(folder, control)
     made, _ = catalog.resolve("stage", stage)(project, work)
     trainer = Trainer(made, work, folder, CPU)
+    trainer.log_every = log_every
     if made.settings.optimizer == "nt_asgd" and not resume:
         trainer.average.start()
     try:
@@ -184,6 +185,26 @@ def test_stopping_anywhere_and_resuming_gives_the_same_bits(finished, tmp_path, 
     np.random.rand(5)
     resumed = train(project, stage, tmp_path / "cut", Control(), resume=True)
     assert resumed[0] == undisturbed[0] and np.array_equal(resumed[1], undisturbed[1]) and resumed[2] == undisturbed[2]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_reading_the_losses_every_few_steps_changes_no_bit(finished, tmp_path, stage):
+    """As on an accelerator: undisturbed, and stopped where some steps have not been read yet."""
+    recipe = finished.recipe.model_copy(deep=True)
+    for name, value in {**MOVING, **FEW_STEPS[stage]}.items():
+        setattr(getattr(recipe, stage), name, value)
+    project = Project(finished.folder, recipe)
+    counter = Polls()
+    expected = train(project, stage, tmp_path / "each", counter)
+    lagging = train(project, stage, tmp_path / "lagging", Control(), log_every=20)
+    polls = random.Random(stage).randrange(1, counter.count - 1)
+    with pytest.raises(Stopped):
+        train(project, stage, tmp_path / "cut", StopAfter(polls), log_every=20)
+    resumed = train(project, stage, tmp_path / "cut", Control(), resume=True, log_every=20)
+    for other in (lagging, resumed):
+        assert other[0] == expected[0] and np.array_equal(other[1], expected[1]) and other[2] == expected[2]
+    seconds = read_steps(tmp_path / "lagging" / "steps.f32")["seconds"]
+    assert (np.diff(seconds) > 0).all()  # the time of each step, not that of its reading
 
 
 def test_the_same_epochs_are_told_once_after_a_resume(finished, copy):
@@ -299,11 +320,12 @@ def test_pausing_blocks_and_a_stop_ends_the_pause(copy):
 # Faults, patience and half precision, on a stage whose figures can be written out
 
 
-def toy_run(stage, folder, control=None, resume=False, scaler=None):
+def toy_run(stage, folder, control=None, resume=False, scaler=None, log_every=1):
     """Train a toy, with the events it told."""
     told = []
     trainer = Trainer(stage, Run(folder, control, told.append), folder, CPU)
     trainer.scaler = scaler or trainer.scaler
+    trainer.log_every = log_every
     try:
         trainer.fit(resume)
     finally:
@@ -323,6 +345,7 @@ def sound(tmp_path_factory):
     return stage
 
 
+@pytest.mark.parametrize("log_every", [1, 20])
 @pytest.mark.parametrize(
     "what, figure, seconds, at, kept",
     [
@@ -330,20 +353,47 @@ def sound(tmp_path_factory):
         ("gradient", math.nan, 1e-9, 12, 12), ("gradient", math.inf, 100, 12, 10), ("gradient", math.inf, 100, 0, 0),
     ],
 )  # fmt: skip
-def test_a_step_that_is_not_finite_is_not_taken(tmp_path, sound, what, figure, seconds, at, kept):
+def test_a_step_that_is_not_finite_is_not_taken(tmp_path, sound, what, figure, seconds, at, kept, log_every):
+    """Nor are those after it, where it is told only when the figures are read."""
     spoiled = ToyStage(toy_settings(epochs=4, checkpoint_seconds=seconds))
     if what == "loss":
         spoiled.told = lambda step: figure if step == at else 1.0
     else:
         spoiled.spoil = lambda step: figure if step == at else 0.0
     with pytest.raises(UserError, match=rf"step {at + 1} the {what} became .* checkpoint \(step {kept}\) is kept"):
-        toy_run(spoiled, tmp_path)
+        toy_run(spoiled, tmp_path, log_every=log_every)
     assert torch.equal(spoiled.flat(), sound.seen[at])
     assert len(toy_log(tmp_path)) == at
     assert finite_checkpoint(tmp_path).step == kept
     mended = ToyStage(toy_settings(epochs=4, checkpoint_seconds=100))
     toy_run(mended, tmp_path, resume=True)
     assert torch.equal(mended.seen[0], sound.seen[kept]) and torch.equal(mended.flat(), sound.flat())
+
+
+class Pausing(Control):
+    """Pauses at the n-th poll and goes on at once; `logged` are the steps that could be read meanwhile."""
+
+    def __init__(self, polls, folder):
+        super().__init__()
+        self._left, self._folder, self.logged = polls, folder, 0
+
+    @property
+    def stopping(self):
+        self._left -= 1
+        if self._left == 0:
+            self.pause()
+        return False
+
+    def wait(self):
+        self.logged = len(toy_log(self._folder))
+        self.resume()
+
+
+@pytest.mark.parametrize("polls, steps", [(14, 7), (15, 7)])  # before the eighth step, and within it
+def test_before_a_pause_every_finished_step_is_in_the_log(tmp_path, polls, steps):
+    control = Pausing(polls, tmp_path)
+    toy_run(ToyStage(toy_settings(epochs=1, checkpoint_seconds=100), steps=12), tmp_path, control, log_every=20)
+    assert control.logged == steps and len(toy_log(tmp_path)) == 12
 
 
 def test_weights_beyond_all_numbers_never_replace_a_checkpoint(tmp_path):
@@ -470,8 +520,9 @@ def test_a_scaled_gradient_is_unscaled_before_it_is_clipped(tmp_path):
     assert np.array_equal(toy_log(tmp_path / "plain"), toy_log(tmp_path / "scaled"))
 
 
+@pytest.mark.parametrize("log_every", [1, 20])
 @pytest.mark.parametrize("half", [False, True])
-def test_a_step_that_overflows_is_skipped_and_the_run_goes_on_exactly_after_a_resume(tmp_path, half):
+def test_a_step_that_overflows_is_skipped_and_the_run_goes_on_exactly_after_a_resume(tmp_path, half, log_every):
     """The first scale is too large for some gradients: steps are skipped until it has been halved often enough."""
     scale = 2.0**24 if half else 2.0**127
 
@@ -479,20 +530,22 @@ def test_a_step_that_overflows_is_skipped_and_the_run_goes_on_exactly_after_a_re
         return ToyStage(toy_settings(epochs=4, checkpoint_seconds=100), half=half)
 
     whole, cut, resumed = stage(), stage(), stage()
-    toy_run(whole, tmp_path / "whole", scaler=scaler(scale))
+    toy_run(whole, tmp_path / "whole", scaler=scaler(scale), log_every=log_every)
     skipped = [torch.equal(a, b) for a, b in zip(whole.seen, whole.seen[1:], strict=False)]
     assert 1 <= sum(skipped) <= 12
     steps = toy_log(tmp_path / "whole")
     assert len(steps) == 20 and np.isfinite(steps[:, 1]).all()
     assert [not np.isfinite(row).all() for row in steps[:19]] == skipped  # the norm of a skipped step
     with pytest.raises(Stopped):
-        toy_run(cut, tmp_path / "cut", StopAfter(7), scaler=scaler(scale))
-    toy_run(resumed, tmp_path / "cut", resume=True, scaler=scaler(1.0))
+        toy_run(cut, tmp_path / "cut", StopAfter(7), scaler=scaler(scale), log_every=log_every)
+    toy_run(resumed, tmp_path / "cut", resume=True, scaler=scaler(1.0), log_every=log_every)
     assert torch.equal(whole.flat(), resumed.flat())
     assert np.array_equal(toy_log(tmp_path / "cut"), steps, equal_nan=True)
 
 
-def test_a_gradient_that_no_scale_mends_is_a_fault(tmp_path):
+@pytest.mark.parametrize("log_every", [1, 20])
+def test_a_gradient_that_no_scale_mends_is_a_fault(tmp_path, log_every):
     stage = ToyStage(toy_settings(epochs=2, checkpoint_seconds=100), spoil=lambda step: math.nan if step >= 3 else 0.0)
     with pytest.raises(UserError, match="step 6 the gradient became nan"):  # scales 4 and 2 are tried, 1 is the last
-        toy_run(stage, tmp_path, scaler=scaler(4.0))
+        toy_run(stage, tmp_path, scaler=scaler(4.0), log_every=log_every)
+    assert torch.equal(stage.flat(), stage.seen[3])

@@ -75,7 +75,8 @@ class ToyStage:
             guess = self.model(x)
         loss = F.mse_loss(guess.float(), y)
         differentiate(loss + self.spoil(step) * guess.float().sum())
-        return StepResult(self.told(step) if self.told else float(loss.detach()), 8, 8, 1.0, None)
+        told = torch.tensor(self.told(step), dtype=torch.float64) if self.told else loss.detach()
+        return StepResult(told, 8, 8, 1.0, None)
 
     def validate(self, run) -> dict[str, float]:
         x, y = points(-1)

@@ -110,8 +110,8 @@ MUTATIONS = (
     ),
     Mutation(
         21, "clipping element by element", "training/trainer.py",
-        "return float(nn.utils.clip_grad_norm_(parameters, limit))",
-        "return float(nn.utils.clip_grad_value_(parameters, limit) or 0)",
+        "return nn.utils.clip_grad_norm_(self.parameters, self.settings.clip or math.inf)",
+        "return nn.utils.clip_grad_value_(self.parameters, self.settings.clip or math.inf) or self._one",
         "tests/core/test_traps.py::test_clipping_shortens_the_gradient_and_keeps_its_direction",
     ),
     Mutation(

@@ -14,26 +14,36 @@ IGNORED = -100  # the target that counts for nothing; torch's cross-entropy skip
 
 
 class Store(Protocol):
-    """Where documents lie as arrays of ids: a list of arrays, or token ids on disk."""
+    """Where documents lie: one long array of `ids`; document i is ids[offsets[i] : offsets[i + 1]]."""
 
-    def __getitem__(self, index: int, /) -> np.ndarray: ...
+    ids: np.ndarray
+    offsets: np.ndarray
 
 
 class Documents:
-    """Several token stores seen as one list of documents (any sequence of id arrays will do)."""
+    """Several token stores seen as one list of documents."""
 
     def __init__(self, parts: Sequence[tuple[Store, np.ndarray, np.ndarray]]):
         """`parts`: (store, rows of it that are used, length of each of those rows in tokens)."""
-        self._stores = [store for store, _, _ in parts]
-        self._store_of = np.concatenate([np.full(len(rows), i) for i, (_, rows, _) in enumerate(parts)])
-        self._rows = np.concatenate([rows for _, rows, _ in parts])
+        self._ids = [store.ids for store, _, _ in parts]
+        self._bases = np.cumsum([0, *(len(ids) for ids in self._ids)])
         self.lengths = np.concatenate([lengths for _, _, lengths in parts]).astype(np.int64)
+        begins = [np.asarray(store.offsets)[rows] for store, rows, _ in parts]
+        self.begins = np.concatenate([base + part for base, part in zip(self._bases, begins, strict=False)])
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.lengths)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return self._stores[self._store_of[index]][self._rows[index]]
+        return self.read(np.arange(self.begins[index], self.begins[index] + self.lengths[index]))
+
+    def read(self, addresses: np.ndarray) -> np.ndarray:
+        """The ids, int64, at `addresses` (any shape) in all stores laid end to end; document i begins at begins[i]."""
+        found = np.empty(addresses.shape, np.int64)
+        for base, ids in zip(self._bases, self._ids, strict=False):
+            here = (addresses >= base) & (addresses < base + len(ids))
+            found[here] = ids[addresses[here] - base]
+        return found
 
     @property
     def tokens(self) -> int:
@@ -41,28 +51,21 @@ class Documents:
 
 
 class Stream:
-    """The documents in a given order as one long text, read piece by piece: memory does not grow with it."""
+    """The documents in a given order as one long text, read where it is wanted: memory does not grow with it."""
 
     def __init__(self, documents: Documents, order: np.ndarray):
+        lengths = documents.lengths[order]
         self._documents = documents
-        self._order = order
-        self._ends = np.cumsum(documents.lengths[order])
+        self._ends = np.cumsum(lengths)
+        self._shifts = documents.begins[order] - (self._ends - lengths)
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
-    def read(self, start: int, count: int) -> np.ndarray:
-        """`count` ids from position `start`, fewer at the end."""
-        pieces, wanted = [], min(start + count, len(self))
-        index = int(np.searchsorted(self._ends, start, side="right"))
-        while start < wanted:
-            document = self._documents[int(self._order[index])]
-            begin = start - (int(self._ends[index]) - len(document))
-            piece = document[begin : begin + wanted - start]
-            pieces.append(piece)
-            start += len(piece)
-            index += 1
-        return np.concatenate(pieces).astype(np.int64) if pieces else np.empty(0, np.int64)
+    def read(self, positions: np.ndarray) -> np.ndarray:
+        """The ids, int64, at `positions` (any shape), each from 0 to below the stream's length."""
+        document = np.searchsorted(self._ends, positions, side="right")
+        return self._documents.read(positions + self._shifts[document])
 
 
 class LanguageBatches:
@@ -98,11 +101,11 @@ class LanguageBatches:
             return _fixed_windows(self._column, bptt)
         rng = np.random.default_rng([self._seed, epoch, 1])
         count = 2 + 2 * self._column // bptt
-        lengths: list[int] = []
-        while sum(lengths) < self._column:
+        lengths = np.empty(0, np.int64)
+        while lengths.sum() < self._column:
             base = np.where(rng.random(count) < 0.95, bptt, bptt / 2)
-            lengths += [max(5, int(length)) for length in rng.normal(base, 5)]
-        return _cut_to(np.array(lengths or [0]), self._column)
+            lengths = np.concatenate([lengths, np.maximum(5, rng.normal(base, 5).astype(np.int64))])
+        return _cut_to(lengths, self._column)
 
     def epoch(self, epoch: int) -> LanguageEpoch:
         order = np.arange(len(self.documents))
@@ -116,8 +119,7 @@ class LanguageEpoch:
 
     def __init__(self, stream: Stream, batch: int, column: int, windows: np.ndarray):
         self._stream = stream
-        self._batch = batch
-        self._column = column
+        self._columns = np.arange(batch) * column
         self.windows = windows
         self._starts = np.concatenate([[0], np.cumsum(windows)])
 
@@ -125,13 +127,12 @@ class LanguageEpoch:
         return len(self.windows)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        start, length = int(self._starts[index]), int(self.windows[index])
-        inputs = np.zeros((self._batch, length), np.int64)
-        targets = np.full((self._batch, length), IGNORED, np.int64)
-        for row in range(self._batch):
-            ids = self._stream.read(row * self._column + start, length + 1)
-            pairs = max(0, len(ids) - 1)
-            inputs[row, :pairs], targets[row, :pairs] = ids[:-1], ids[1:]
+        positions = (self._columns + self._starts[index])[:, None] + np.arange(self.windows[index] + 1)
+        last = len(self._stream) - 1
+        ids = self._stream.read(np.minimum(positions, last))
+        inputs, targets = ids[:, :-1].copy(), ids[:, 1:].copy()
+        beyond = positions[:, 1:] > last
+        inputs[beyond], targets[beyond] = 0, IGNORED
         return inputs, targets
 
 
@@ -141,6 +142,8 @@ def _fixed_windows(column: int, bptt: int) -> np.ndarray:
 
 def _cut_to(lengths: np.ndarray, total: int) -> np.ndarray:
     """The first windows that together cover exactly `total` tokens."""
+    if total == 0:
+        return lengths[:0]
     ends = np.cumsum(lengths)
     count = int(np.searchsorted(ends, total)) + 1
     cut = lengths[:count].copy()
@@ -196,14 +199,17 @@ def pad(documents: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return ids, lengths
 
 
-def language_window(tokens: int, gpu: bool) -> tuple[int, int]:
-    """Batch and bptt by size of the corpus: a small language model needs many updates more than big batches."""
-    if gpu and tokens > 5_000_000:
-        return 128, 70
-    for limit, choice in ((100_000, (8, 20)), (5_000_000, (16, 35)), (20_000_000, (32, 70))):
-        if tokens < limit:
-            return choice
-    return 64, 70
+def language_window(tokens: int, gpu: bool, pass_tokens: int) -> tuple[int, int]:
+    """Batch and bptt for a corpus of `tokens`; on a GPU a step is at most one pass of `pass_tokens`.
+
+    A language model needs many updates more than big batches. A CPU reads small windows at nearly the rate of large
+    ones, so it takes them whatever the corpus; a GPU would stand idle, so large corpora get larger ones.
+    """
+    if tokens < 100_000:
+        return 8, 20
+    if not gpu or tokens < 5_000_000:
+        return 16, 35
+    return max(16, min(128, pass_tokens // 70)), 70
 
 
 def windows_of_phases(phases: Sequence[PhaseSettings], bptt: int) -> list[int]:

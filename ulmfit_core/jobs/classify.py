@@ -152,23 +152,28 @@ class ClassifierStage:
         return StepResult(loss, len(rows), int(self._train.lengths[rows].sum()), 1.0, None)
 
     def _pool(self, rows: np.ndarray, chunk: int, rng: torch.Generator, poll: Callable[[], object]) -> Tensor:
+        return self._features([self._train[i] for i in rows], chunk, rng, poll)
+
+    def _features(
+        self, documents: list[np.ndarray], chunk: int, rng: torch.Generator, poll: Callable[[], object]
+    ) -> Tensor:
         """Pooled features (documents, 3 × features) in float32, whatever the precision of the passes."""
-        ids, lengths = (torch.from_numpy(part).to(self._device) for part in batches.pad([self._train[i] for i in rows]))
+        ids, lengths = (torch.from_numpy(part).to(self._device) for part in batches.pad(documents))
         ids = unknown_noise(ids, self._ordinary, self._vocab.unk, self._noise, rng)
         with devices.autocast(self._device, self.settings.precision):
             return self.model.pool(ids, lengths, rng, poll, chunk)
 
-    def _learn(self, pooled: Tensor, truth: Tensor, rng: torch.Generator, differentiate: Differentiate) -> float:
+    def _learn(self, pooled: Tensor, truth: Tensor, rng: torch.Generator, differentiate: Differentiate) -> Tensor:
         """Differentiate the smoothed, weighted loss; return the plain one, which compares with the validation's."""
         scores = self.model.head(pooled, rng)
         smoothing = self.settings.label_smoothing
         differentiate(F.cross_entropy(scores, truth, self._class_weights, label_smoothing=smoothing))
-        return float(F.cross_entropy(scores.detach(), truth))
+        return F.cross_entropy(scores.detach(), truth)
 
     def _learn_in_passes(
         self, rows: np.ndarray, truth: Tensor, read: Callable[[np.ndarray], Tensor], rng: torch.Generator,
         differentiate: Differentiate,
-    ) -> float:  # fmt: skip
+    ) -> Tensor:  # fmt: skip
         """The gradient of the whole step in the memory of one pass.
 
         All passes are read without gradient and the head learns from their features. Then each pass is read
@@ -194,6 +199,13 @@ class ClassifierStage:
                     read(part).backward(gradient)  # scaled already: it comes from the scaled loss
             rng.set_state(after)
         return loss
+
+    def rehearse(self, rows: int, rng: torch.Generator) -> int:
+        """The first chunk of each document. The head is left out, whose BatchNorm would take note of them."""
+        chunk = self._chunks[0]
+        documents = [self._train[i][:chunk] for i in self._batches.order(0)[0][: min(rows, self._batch)]]
+        self._features(documents, chunk, rng, bool).sum().backward()
+        return len(documents)
 
     def _weigh_classes(self) -> Tensor | None:
         """(classes,) n / (classes · count) over the training rows, as scikit-learn's “balanced”; None: all alike.

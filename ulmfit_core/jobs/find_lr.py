@@ -12,6 +12,7 @@ from ulmfit_core.config import StageSettings
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import TITLES, Project
 from ulmfit_core.run import Run
+from ulmfit_core.training import threads
 from ulmfit_core.training.lr_finder import Curve, range_test, suggestions
 
 
@@ -25,8 +26,9 @@ def find_lr(project: Project, run: Run, stage: str = "classify", groups: int = 1
     if obstacle:
         raise UserError(f"No learning rate can be searched for “{TITLES[stage]}”. {obstacle}")
     made, _ = make_stage(project, run)
-    torch.set_num_threads(devices.default_threads())
-    curve = range_test(made, run, groups, steps)
+    with threads.kept():
+        torch.set_num_threads(devices.default_threads(made.settings.threads))
+        curve = range_test(made, run, groups, steps)
     found = suggestions(curve, steps)
     return {
         "stage": stage, "groups": groups, "rates": curve.rates, "losses": curve.losses, "smoothed": curve.smoothed,

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ulmfit_core import device as devices
 from ulmfit_core import events
 from ulmfit_core.config import LanguageModelSettings, planned_phases
 from ulmfit_core.data import batches
-from ulmfit_core.data.batches import IGNORED, Documents, LanguageBatches, LanguageEpoch
+from ulmfit_core.data.batches import Documents, LanguageBatches
+from ulmfit_core.data.feed import Feed
 from ulmfit_core.inference.generate import continue_text
 from ulmfit_core.models.awd_lstm import State, detach
 from ulmfit_core.models.dropout import unknown_noise
@@ -43,7 +43,8 @@ class LanguageModelStage:
         self._device = model.encoder.embedding.device
         devices.number_format(self._device, settings.precision)  # refuse what this device cannot before any work
         self._ordinary = ordinary_tokens(vocab, self._device)
-        batch, bptt = batches.language_window(train.tokens, self._device.type != "cpu")
+        self._pass_tokens = settings.tokens_per_pass or _tokens_per_pass(model)
+        batch, bptt = batches.language_window(train.tokens, self._device.type != "cpu", self._pass_tokens)
         batch, bptt = settings.batch_size or batch, settings.bptt or bptt
         by_epoch = batches.windows_of_phases(planned_phases(settings, len(self.groups())), bptt)
         self._train = LanguageBatches(
@@ -52,9 +53,8 @@ class LanguageModelStage:
         )  # fmt: skip
         self._valid = LanguageBatches(valid, batch, bptt, seed=settings.seed, train=False)
         self._pass_rows = batch
-        self._pass_tokens = settings.tokens_per_pass or devices.tokens_per_pass(self._device)
         self._steps: dict[int, int] = {}
-        self._current: tuple[int, LanguageEpoch] | None = None
+        self._current: tuple[int, Feed] | None = None
         self.set_progress(0.0)
 
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
@@ -84,18 +84,18 @@ class LanguageModelStage:
         All rows of a window have the same length, so passes weighted by their rows add up to the whole
         batch's gradient, penalties included.
         """
-        inputs, targets = (torch.from_numpy(part).to(self._device) for part in self._epoch(epoch)[index])
+        inputs, targets = self._windows(epoch)[index]
         batch, length = inputs.shape
-        rows = max(1, min(self._pass_rows, self._pass_tokens // length))
+        rows = self._rows_of_pass(length)
         states: list[State] = []
-        total = 0.0
+        total = torch.zeros((), device=self._device)
         for start in range(0, batch, rows):
             poll()
             part = slice(start, min(batch, start + rows))
             share = (part.stop - part.start) / batch
             loss, objective, new_state = self._pass(inputs[part], targets[part], _rows(state, part), rng)
             differentiate(objective * share)
-            total += float(loss) * share
+            total += loss * share
             states.append(detach(new_state))
         return StepResult(total, batch * length, batch * length, length / self._train.bptt_of(epoch), _joined(states))
 
@@ -105,24 +105,31 @@ class LanguageModelStage:
         """Loss per token, what is differentiated (with AR and TAR), and the new state."""
         inputs = unknown_noise(inputs, self._ordinary, self._vocab.unk, self._noise, rng)
         with devices.autocast(self._device, self.settings.precision):
-            output = self.model(inputs, state, rng)
-        loss = F.cross_entropy(output.logits.float().flatten(0, 1), targets.flatten())
-        penalty = activation_penalty(output, self.settings.alpha, self.settings.beta)
-        return loss.detach(), loss + penalty, output.state
+            features = self.model.read(inputs, state, rng)
+            loss = self.model.loss(features.dropped, targets)
+        penalty = activation_penalty(features, self.settings.alpha, self.settings.beta)
+        return loss.detach(), loss + penalty, features.state
+
+    def rehearse(self, rows: int, rng: torch.Generator) -> int:
+        inputs, targets = self._windows(0)[0]
+        part = slice(0, min(rows, self._rows_of_pass(inputs.shape[1])))
+        inputs, targets = inputs[part], targets[part]
+        _, objective, _ = self._pass(inputs, targets, self.model.encoder.initial_state(len(inputs)), rng)
+        objective.backward()
+        return len(inputs)
 
     def validate(self, run: Run) -> dict[str, float]:
         """Loss per token, perplexity and next-token accuracy over every token of the validation text."""
         epoch = self._valid.epoch(0)
+        windows = Feed(epoch, self._device)
         state = self.model.encoder.initial_state(self._valid.batch)
-        loss, right, count = 0.0, 0, 0
+        scores: list[tuple[Tensor, Tensor, Tensor]] = []
         for index in run.track(range(len(epoch)), "Validating"):
-            inputs, targets = (torch.from_numpy(part).to(self._device) for part in epoch[index])
-            output = self.model(inputs, state)
-            state, logits = output.state, output.logits.float().flatten(0, 1)
-            loss += float(F.cross_entropy(logits, targets.flatten(), reduction="sum"))
-            known = targets.flatten() != IGNORED
-            right += int((logits.argmax(1) == targets.flatten())[known].sum())
-            count += int(known.sum())
+            inputs, targets = windows[index]
+            features = self.model.read(inputs, state)
+            state = features.state
+            scores.append(self.model.score(features.dropped, targets))
+        loss, right, count = (float(torch.stack(part).cpu().double().sum()) for part in zip(*scores, strict=True))
         mean = loss / count if count else math.nan
         return {"valid_loss": mean, "perplexity": perplexity(mean), "next_word_accuracy": right / max(1, count)}
 
@@ -130,10 +137,19 @@ class LanguageModelStage:
         text = continue_text(self.model, self._vocab, "", words=25, seed=self.settings.seed * 1000 + epoch)
         run.emit(events.SampleText(epoch, "", text))
 
-    def _epoch(self, epoch: int) -> LanguageEpoch:
+    def _windows(self, epoch: int) -> Feed:
         if self._current is None or self._current[0] != epoch:
-            self._current = (epoch, self._train.epoch(epoch))
+            self._current = (epoch, Feed(self._train.epoch(epoch), self._device))
         return self._current[1]
+
+    def _rows_of_pass(self, length: int) -> int:
+        return max(1, min(self._pass_rows, self._pass_tokens // length))
+
+
+def _tokens_per_pass(model: LanguageModel) -> int:
+    outputs = sum(c.shape[-1] for _, c in model.encoder.initial_state(1))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return devices.tokens_per_pass(model.encoder.embedding.device, outputs, parameters)
 
 
 def _rows(state: State, part: slice) -> State:

@@ -19,6 +19,7 @@ from ulmfit_core.models.language_model import LanguageModel
 from ulmfit_core.project import TITLES, Project
 from ulmfit_core.run import Run
 from ulmfit_core.text.vocab import Vocabulary
+from ulmfit_core.training import threads
 from ulmfit_core.training.stage import Stage
 from ulmfit_core.training.trainer import Trainer
 
@@ -66,8 +67,9 @@ def train_and_save(project: Project, run: Run, stage: Stage, bundle: Bundle, res
     """Run the stage to its end and write its bundle under models/. Returns the run's report."""
     folder = run.folder or project.folder / "runs" / "silent"
     device = next(stage.model.parameters()).device
-    trainer = Trainer(stage, run, folder, device)
-    history = trainer.fit(resume)
+    trainer = Trainer(stage, run, folder, device, threads=0 if resume else threads.choose(stage, run))
+    with threads.kept():
+        history = trainer.fit(resume)
     best = history[trainer.at.best_epoch]
     report = {"best": best, "epochs": len(history), "steps": trainer.at.step, "seconds": trainer.at.seconds}
     bundle.facts = {"stage": stage.name, "run": folder.name, **report}
@@ -84,7 +86,8 @@ def model_card(project: Project, step: str, bundle: Bundle, best: dict[str, floa
     return (
         f"# {project.recipe.name}: {TITLES[step]}\n\n"
         f"A {bundle.kind.replace('_', ' ')} made by ULMFiT Studio {__version__} (torch {torch.__version__}).\n\n"
-        f"- network: AWD-LSTM, embedding {network.embedding}, hidden {network.hidden}, layers {network.layers}\n"
+        f"- network: AWD-{network.cell.upper()}, embedding {network.embedding}, hidden {network.hidden}, "
+        f"layers {network.layers}\n"
         f"- vocabulary: {bundle.vocab.size} {bundle.vocab.unit}, hash {bundle.vocab.hash}, rules {bundle.vocab.rules}\n"
         f"- labels: {', '.join(bundle.labels) or 'none'}\n"
         f"- recipe: fingerprint {project.fingerprint(step)}, preset {project.recipe.preset}\n\n"

@@ -1,4 +1,4 @@
-"""The AWD-LSTM encoder (Merity et al. 2017): embedding, weight-dropped LSTM layers, state passed explicitly."""
+"""The AWD-LSTM encoder (Merity et al. 2017): embedding, weight-dropped recurrent layers, state passed explicitly."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ulmfit_core.models import lstm
 from ulmfit_core.models.dropout import Dropouts, Rng, dropout, locked_dropout, word_mask
+from ulmfit_core.models.qrnn import QRNNLayer
 
-# One (h, c) pair a layer, each (1, batch, features of that layer).
+# One pair a layer, (h, c) of an LSTM or (last input, c) of a QRNN, each (1, batch, features).
 State = list[tuple[Tensor, Tensor]]
 
 
@@ -22,7 +24,7 @@ class WeightDropLSTM(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, weight_drop: float):
         super().__init__()
-        self.outputs = outputs
+        self.state_sizes = (outputs, outputs)
         self.weight_drop = weight_drop
         bound = 1 / math.sqrt(outputs)
         self.weight_ih = nn.Parameter(torch.empty(4 * outputs, inputs))
@@ -39,44 +41,48 @@ class WeightDropLSTM(nn.Module):
         """`x` (batch, time, inputs) → (batch, time, outputs) and the new (h, c)."""
         weight_hh = dropout(self.weight_hh, self.weight_drop, rng)
         weights = [self.weight_ih, weight_hh, self.bias_ih, self.bias_hh]
+        if lstm.suits(x, self.weight_ih, weight_hh):
+            return lstm.lstm(x, state, weights, torch.bfloat16)
         output, h, c = torch.lstm(x, state, weights, True, 1, 0.0, self.training, False, True)
         return output, (h, c)
 
 
 class AwdLstm(nn.Module):
-    """Token ids to contextual features. The last layer has the embedding's size."""
+    """Token ids to contextual features. The last layer has the embedding's size. `cell`: lstm or qrnn."""
 
-    def __init__(self, vocabulary: int, embedding: int, hidden: int, layers: int, drops: Dropouts):
+    def __init__(
+        self, vocabulary: int, embedding: int, hidden: int, layers: int, drops: Dropouts, cell: str = "lstm"
+    ):  # fmt: skip
         super().__init__()
         sizes = [embedding] + [hidden] * (layers - 1) + [embedding]
         self.drops = drops
         self.embedding = nn.Parameter(torch.empty(vocabulary, embedding))
-        stack = [WeightDropLSTM(a, b, drops.weight) for a, b in itertools.pairwise(sizes)]
-        self.layers = nn.ModuleList(stack)
+        self.layers = nn.ModuleList(_layers(cell, sizes, drops.weight))
 
     @property
     def features(self) -> int:
         return self.embedding.shape[1]
 
     def reset(self, rng: torch.Generator) -> None:
-        """Fresh weights from `rng`: embedding U(-.1, .1), LSTM U(-1/√n, 1/√n)."""
+        """Fresh weights from `rng`: embedding U(-.1, .1), layers U(-1/√n, 1/√n)."""
         nn.init.uniform_(self.embedding, -0.1, 0.1, generator=rng)
-        for layer in self._lstms():
+        for layer in self._stack():
             layer.reset(rng)
 
     def set_dropouts(self, drops: Dropouts) -> None:
         self.drops = drops
-        for layer in self._lstms():
+        for layer in self._stack():
             layer.weight_drop = drops.weight
 
-    def _lstms(self) -> Iterator[WeightDropLSTM]:
+    def _stack(self) -> Iterator[WeightDropLSTM | QRNNLayer]:
         """The layers by their own type, which ModuleList hides."""
-        return cast(Iterator[WeightDropLSTM], iter(self.layers))
+        return cast(Iterator[WeightDropLSTM | QRNNLayer], iter(self.layers))
 
     def initial_state(self, batch: int) -> State:
         """Zeros: the state before the first token."""
-        sizes = [(1, batch, layer.outputs) for layer in self._lstms()]
-        return [(self.embedding.new_zeros(size), self.embedding.new_zeros(size)) for size in sizes]
+        zeros = self.embedding.new_zeros
+        sizes = [layer.state_sizes for layer in self._stack()]
+        return [(zeros(1, batch, first), zeros(1, batch, c)) for first, c in sizes]
 
     def forward(self, ids: Tensor, state: State, rng: Rng = None) -> tuple[Tensor, State]:
         """`ids` (batch, time) → raw output of the last layer (batch, time, features) and the new state.
@@ -88,7 +94,7 @@ class AwdLstm(nn.Module):
             x = x * word_mask(self.embedding, ids, self.drops.embedding, rng)
         x = locked_dropout(x, self.drops.input, rng)
         new_state: State = []
-        for index, layer in enumerate(self._lstms()):
+        for index, layer in enumerate(self._stack()):
             if index:
                 x = locked_dropout(x, self.drops.hidden, rng)
             x, pair = layer(x, state[index], rng)
@@ -96,6 +102,14 @@ class AwdLstm(nn.Module):
         return x, new_state
 
 
+def _layers(cell: str, sizes: list[int], weight_drop: float) -> list[nn.Module]:
+    """The first QRNN layer reads two tokens at a time, the others one, as in fastai and MultiFiT."""
+    pairs = list(itertools.pairwise(sizes))
+    if cell == "qrnn":
+        return [QRNNLayer(a, b, weight_drop, 1 if index else 2) for index, (a, b) in enumerate(pairs)]
+    return [WeightDropLSTM(a, b, weight_drop) for a, b in pairs]
+
+
 def detach(state: State) -> State:
-    """The same numbers without their history: where back-propagation through time ends."""
-    return [(h.detach(), c.detach()) for h, c in state]
+    """The same numbers, in float32 and without their history: where back-propagation through time ends."""
+    return [(h.detach().float(), c.detach().float()) for h, c in state]

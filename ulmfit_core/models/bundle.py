@@ -15,6 +15,7 @@ from torch import nn
 from ulmfit_core import __version__, files
 from ulmfit_core.config import ClassifySettings, ModelSettings, StageSettings
 from ulmfit_core.errors import UserError
+from ulmfit_core.models import decoder
 from ulmfit_core.models.awd_lstm import AwdLstm
 from ulmfit_core.models.classifier import Classifier, Head
 from ulmfit_core.models.dropout import Dropouts
@@ -45,14 +46,19 @@ def dropouts(settings: StageSettings, share: float = 1.0) -> Dropouts:
 
 
 def new_encoder(network: ModelSettings, vocabulary: int, drops: Dropouts | None = None) -> AwdLstm:
-    return AwdLstm(vocabulary, network.embedding, network.hidden, network.layers, drops or Dropouts())
+    n = network
+    return AwdLstm(vocabulary, n.embedding, n.hidden, n.layers, drops or Dropouts(), n.cell)
 
 
 def new_language_model(network: ModelSettings, vocabulary: int, settings: StageSettings) -> LanguageModel:
     """Fresh weights from the stage's seed."""
-    model = LanguageModel(new_encoder(network, vocabulary, dropouts(settings)))
+    model = _language_model(new_encoder(network, vocabulary, dropouts(settings)), network)
     model.encoder.reset(torch.Generator().manual_seed(settings.seed))
     return model
+
+
+def _language_model(encoder: AwdLstm, network: ModelSettings) -> LanguageModel:
+    return LanguageModel(encoder, decoder.cutoffs(network.softmax, encoder.embedding.shape[0]))
 
 
 def new_classifier(encoder: AwdLstm, classes: int, settings: ClassifySettings) -> Classifier:
@@ -101,7 +107,8 @@ def load(folder: Path) -> Bundle:
     network = ModelSettings.model_validate(record["network"])
     encoder = new_encoder(network, vocab.size)
     labels = record.get("labels", [])
-    model: nn.Module = LanguageModel(encoder) if record["kind"] == "language_model" else _classifier(encoder, record)
+    language = record["kind"] == "language_model"
+    model: nn.Module = _language_model(encoder, network) if language else _classifier(encoder, record)
     try:
         model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"))
     except (RuntimeError, safetensors.SafetensorError, OSError) as error:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ulmfit_core.errors import UserError
 from ulmfit_core.models.language_model import LanguageModel
 
 NEW = -1
@@ -22,7 +23,13 @@ def take_rows(model: LanguageModel, rows: Sequence[int]) -> None:
     """Give the model a vocabulary of `len(rows)` pieces: row i is its old row `rows[i]`, or the mean of all for NEW.
 
     The decoder's bias likewise. Embedding and decoder stay one tensor (ULMFiT, section 3.2; fastai does the same).
+    Raises UserError for an adaptive softmax: which words share a cluster follows from the order of its vocabulary.
     """
+    if model.clusters is not None:
+        raise UserError(
+            "A model with an adaptive softmax cannot change its vocabulary. Switch vocab.reuse on to take its own, or "
+            "use a base that was trained with model.softmax = full."
+        )
     with torch.no_grad():
         model.encoder.embedding = nn.Parameter(_taken(model.encoder.embedding, rows))
         model.bias = nn.Parameter(_taken(model.bias, rows))

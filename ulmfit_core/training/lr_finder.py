@@ -20,7 +20,7 @@ from ulmfit_core.errors import UserError
 from ulmfit_core.run import Run
 from ulmfit_core.training import optimizers
 from ulmfit_core.training.plan import TrainingPlan, make_plan
-from ulmfit_core.training.stage import Stage, StepResult
+from ulmfit_core.training.stage import Stage
 
 FIRST_RATE, LAST_RATE = 1e-7, 10.0
 SMOOTHING = 0.98
@@ -47,6 +47,7 @@ class Curve:
 # The test
 
 
+@devices.kept_memory()
 def range_test(stage: Stage, run: Run, groups: int = 1, steps: int = 100) -> Curve:
     """Train at rates from 1e-7 to 10, evenly spaced in their logarithm, until the loss diverges.
 
@@ -109,15 +110,16 @@ class _Test:
             if not self.run.poll():
                 break
             rate = FIRST_RATE * (LAST_RATE / FIRST_RATE) ** (step / max(1, self.steps - 1))
-            result = self._step(*next(places), rate)
-            if not math.isfinite(result.loss):
+            loss = self._step(*next(places), rate)
+            if not math.isfinite(loss):
                 break
-            self._record(rate, result.loss)
+            self._record(rate, loss)
             if self.curve.smoothed[-1] > DIVERGED * min(self.curve.smoothed):
                 break
         return self.curve
 
-    def _step(self, epoch: int, index: int, rate: float) -> StepResult:
+    def _step(self, epoch: int, index: int, rate: float) -> float:
+        """One step at `rate`; the loss before it."""
         if index == 0:
             self.state = self.stage.begin_epoch(epoch)
         self.optimizer.zero_grad(set_to_none=True)
@@ -129,7 +131,7 @@ class _Test:
         optimizers.set_rates(self.optimizer, rates, self.plan.momentum(0), self.plan.weight_decay(0))
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return result
+        return float(result.loss)
 
     def _differentiate(self, loss: Tensor) -> None:
         self.scaler.scale(loss).backward()

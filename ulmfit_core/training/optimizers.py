@@ -2,6 +2,9 @@
 
 Adam's weight decay is part of the gradient (L2), as in fastai 0.7; AdamW takes it from the weights themselves, as in
 fastai 1 and later. A small Adam decay is not a small AdamW decay: Adam divides it by the gradient's size.
+
+Torch's own run as one fused kernel, which on one thread of a CPU takes a quarter of the time of Adam's separate
+operations and a third of SGD's.
 """
 
 from __future__ import annotations
@@ -18,20 +21,40 @@ from ulmfit_core.config import StageSettings
 Groups = Sequence[tuple[str, list[nn.Parameter]]]
 Parts = list[dict[str, Any]]
 
+# Where a fused kernel leaves out a step that it is told to. Those of MPS do not look at `found_inf`.
+FUSED = ("cpu", "cuda")
+
 
 def adamw(parts: Parts, settings: StageSettings) -> torch.optim.Optimizer:
     """Decoupled weight decay (Loshchilov & Hutter 2019)."""
-    return torch.optim.AdamW(parts, lr=1e-3, betas=(settings.momentum, settings.beta2), eps=settings.eps)
+    betas = (settings.momentum, settings.beta2)
+    return torch.optim.AdamW(parts, lr=1e-3, betas=betas, eps=settings.eps, fused=fused(parts))
 
 
 def adam(parts: Parts, settings: StageSettings) -> torch.optim.Optimizer:
     """Weight decay in the gradient (L2)."""
-    return torch.optim.Adam(parts, lr=1e-3, betas=(settings.momentum, settings.beta2), eps=settings.eps)
+    betas = (settings.momentum, settings.beta2)
+    return torch.optim.Adam(parts, lr=1e-3, betas=betas, eps=settings.eps, fused=fused(parts))
 
 
 def sgd(parts: Parts, settings: StageSettings) -> torch.optim.Optimizer:
     """Momentum, weight decay in the gradient (L2)."""
-    return torch.optim.SGD(parts, lr=1e-3, momentum=settings.momentum)
+    optimizer = torch.optim.SGD(parts, lr=1e-3, momentum=settings.momentum, fused=fused(parts))
+    optimizer.register_step_pre_hook(_begin_at_zero)
+    return optimizer
+
+
+def fused(parts: Parts) -> bool:
+    """Whether torch's optimizers may run as one kernel over these parameters."""
+    return all(parameter.device.type in FUSED for part in parts for parameter in part["params"])
+
+
+def _begin_at_zero(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    """Momentum before the first step. Torch's fused SGD leaves it uninitialised where that step is left out."""
+    for part in optimizer.param_groups:
+        for parameter in part["params"] if part["momentum"] else []:
+            if parameter.grad is not None and "momentum_buffer" not in optimizer.state[parameter]:
+                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 def make_optimizer(groups: Groups, settings: StageSettings) -> torch.optim.Optimizer:
@@ -57,6 +80,18 @@ def set_rates(optimizer: torch.optim.Optimizer, rates: Sequence[float], momentum
             part["betas"] = (momentum, part["betas"][1])
         else:
             part["momentum"] = momentum
+
+
+def step_unless(forbidden: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    """One step, or none where `forbidden`, a float32 scalar, is 1: weights and moments are then as they were.
+
+    A fused kernel looks at it on the device. For any other optimizer it is read here, which waits for the device.
+    """
+    if optimizer.defaults.get("fused"):
+        optimizer.found_inf = forbidden  # type: ignore[attr-defined]
+        optimizer.step()
+    elif not forbidden:
+        optimizer.step()
 
 
 def train_only(groups: Groups, trained: Collection[int]) -> None:

@@ -18,12 +18,13 @@ Differentiate = Callable[[Tensor], None]
 
 @dataclass(frozen=True)
 class StepResult:
-    """`loss` is the reported one, a mean over `weight` tokens or documents, without penalties.
+    """`loss` is the reported one, a mean over `weight` tokens or documents, without penalties: a scalar without
+    history, on the device. The trainer reads it when it logs, so that a step need not wait for the device.
 
     `tokens` were read; the step's rates are multiplied by `rate_factor`; `state` goes to the next step.
     """
 
-    loss: float
+    loss: Tensor
     weight: int
     tokens: int
     rate_factor: float
@@ -73,6 +74,13 @@ class Stage(Protocol):
         """Gradients of one step, added to the parameters' grad; calls `poll` between passes.
 
         Whatever is differentiated goes through `differentiate`, which scales it where half precision needs that.
+        """
+        ...
+
+    def rehearse(self, rows: int, rng: torch.Generator) -> int:
+        """Gradients of a part of the first step, at most `rows` rows of one window, to measure how fast passes are.
+
+        Returns the rows that were read. Nothing but the parameters' grad is changed, and `rng`.
         """
         ...
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,30 @@ from ulmfit_core.training.checkpoint import Position
 from ulmfit_core.training.plan import TrainingPlan, make_plan
 from ulmfit_core.training.stage import Stage, StepResult, state_from, state_tensors
 
+# Steps between two readings of losses and norms on an accelerator: each reading waits until it has caught up.
+LOG_EVERY = 20
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A step that was given to the device. `figures` (3,) are its loss, its gradient's norm, the scale of float16."""
+
+    number: int
+    figures: Tensor
+    rates: list[float]
+    weight: int
+    tokens: int
+    seconds: float
+
 
 class Trainer:
     """Trains one stage to the end of its plan, or as far as its owner lets it."""
 
-    def __init__(self, stage: Stage, run: Run, folder: Path, device: torch.device):
-        """`folder` takes checkpoint/ and best.safetensors. The stage's model is on `device` already."""
+    def __init__(self, stage: Stage, run: Run, folder: Path, device: torch.device, threads: int = 0):
+        """`folder` takes checkpoint/ and best.safetensors. The stage's model is on `device` already.
+
+        `threads` that a fresh run computes in (0: as the settings say); a resumed one takes those it began with.
+        """
         self.stage = stage
         self.run = run
         self.folder = folder
@@ -45,13 +64,18 @@ class Trainer:
         scaled = devices.needs_scaling(device, self.settings.precision)
         self.scaler = torch.amp.GradScaler(device.type, enabled=scaled)
         self.rng = torch.Generator(device).manual_seed(self.settings.seed)
-        self.at = Position(threads=devices.default_threads(), device=device.type)
+        self.at = Position(threads=threads or devices.default_threads(self.settings.threads), device=device.type)
+        self.log_every = 1 if device.type == "cpu" else LOG_EVERY
+        self._issued: list[Issued] = []
+        self._failed = torch.zeros((), dtype=torch.bool, device=device)
+        self._one = torch.ones((), device=device)
         self.state: Any = None
         self._began = time.monotonic()
         self._saved, self._saved_step = time.monotonic(), 0
 
     # The whole run
 
+    @devices.kept_memory()
     def fit(self, resume: bool = False) -> list[dict[str, float]]:
         """Train, leave the best weights in the model, and return the metrics of each epoch.
 
@@ -99,7 +123,7 @@ class Trainer:
         self.stage.model.train()
         going = True
         while going and self.at.window < self.stage.steps_of_epoch(epoch):
-            going = self.run.poll()
+            going = self._poll()
             if going:
                 self._step(epoch)
         self._end_epoch(epoch)
@@ -118,26 +142,24 @@ class Trainer:
     def _step(self, epoch: int) -> None:
         """One update. A stop in the middle drops it: generator and state go back to the boundary before it."""
         result = self._gradients(epoch)
+        scale = self.scaler.scale(self._one)
         self.scaler.unscale_(self.optimizer)
         norm = self._clip()
-        self._check(result.loss, norm)
         step = self.at.step
         rates, momentum, decay = self.plan.rates(step), self.plan.momentum(step), self.plan.weight_decay(step)
         optimizers.set_rates(self.optimizer, [rate * result.rate_factor for rate in rates], momentum, decay)
-        self.scaler.step(self.optimizer)
+        optimizers.step_unless(self._forbidden(result.loss, norm, scale), self.optimizer)
         self.scaler.update()
         self.average.update()
-        self._count(result, [*rates, momentum, decay, norm])
-        due = time.monotonic() - self._saved >= self.settings.checkpoint_seconds
-        if due and not self.at.loss_watch.rising:
-            self._save()
+        self._count(result, torch.stack([result.loss, norm, scale]), [*rates, momentum, decay])
+        self._save_if_due()
 
     def _gradients(self, epoch: int) -> StepResult:
         before = self.rng.get_state()
         self.optimizer.zero_grad(set_to_none=True)
         self.stage.set_progress(self.plan.progress(self.at.step))
         try:
-            return self.stage.backward(epoch, self.at.window, self.state, self.rng, self.run.poll, self._differentiate)
+            return self.stage.backward(epoch, self.at.window, self.state, self.rng, self._poll, self._differentiate)
         except Stopped:
             self.rng.set_state(before)
             raise
@@ -145,43 +167,65 @@ class Trainer:
     def _differentiate(self, loss: Tensor) -> None:
         self.scaler.scale(loss).backward()
 
-    def _clip(self) -> float:
-        """Norm of the whole gradient, which is then at most `clip`."""
-        parameters = [parameter for parameter in self.parameters if parameter.grad is not None]
-        limit = self.settings.clip or math.inf
-        return float(nn.utils.clip_grad_norm_(parameters, limit))
+    def _poll(self) -> bool:
+        """Ask whether to go on. Before a pause all is told that has been done."""
+        if self.run.control.paused:
+            self._read()
+        return self.run.poll()
 
-    def _check(self, loss: float, norm: float) -> None:
-        """Refuse a step that would spoil the weights. In float16 the scaler itself skips one that overflows."""
-        problem = self.at.loss_watch.problem(loss, norm, self.scaler.is_enabled() and self.scaler.get_scale() > 1)
-        if problem:
-            raise self._fault(problem)
+    def _clip(self) -> Tensor:
+        """Norm of the whole gradient, which is then at most `clip`; a scalar on the device."""
+        return nn.utils.clip_grad_norm_(self.parameters, self.settings.clip or math.inf)
+
+    def _forbidden(self, loss: Tensor, norm: Tensor, scale: Tensor) -> Tensor:
+        """1 for a step that would spoil the weights, and for all that follow it until it is told of; otherwise 0.
+
+        A gradient beyond the range of float16 forbids its own step only: it is ordinary while its scale can fall.
+        """
+        finite = norm.isfinite()
+        self._failed |= ~(loss.isfinite() & (finite | (scale > 1)))
+        return (self._failed | ~finite).float()
 
     def _check_weights(self) -> None:
         """Before they are kept: weights that are not finite never replace those that are."""
         if not all(bool(value.isfinite().all()) for value in self.stage.model.state_dict().values()):
-            raise self._fault("the weights were no longer finite")
+            raise self._fault(self.at.step + 1, "the weights were no longer finite")
 
-    def _fault(self, what: str) -> UserError:
+    def _fault(self, step: int, what: str) -> UserError:
         return UserError(
-            f"At step {self.at.step + 1} {what}: training diverged. "
+            f"At step {step} {what}: training diverged. "
             f"The last good checkpoint (step {self._saved_step}) is kept. "
             "Lower the highest learning rate, for example to a third, check that clipping is on, and start again."
         )
 
-    def _count(self, result: StepResult, applied: list[float]) -> None:
+    def _count(self, result: StepResult, figures: Tensor, rates: list[float]) -> None:
         self.state = result.state
-        self.at.epoch_loss += result.loss * result.weight
-        self.at.epoch_weight += result.weight
         self.at.step += 1
         self.at.window += 1
         # The schedule's rate is logged; a variable-length window multiplied it by length/bptt.
-        self.run.emit_step([self.at.step, result.loss, *applied, result.tokens, self._seconds()])
+        step = Issued(self.at.step, figures, rates, result.weight, result.tokens, self._seconds())
+        self._issued.append(step)
+        if len(self._issued) >= self.log_every:
+            self._read()
+
+    def _read(self) -> None:
+        """Log the steps that were issued since the last reading. Raises UserError for the first that failed."""
+        issued, self._issued = self._issued, []
+        if not issued:
+            return
+        for step, (loss, norm, scale) in zip(issued, torch.stack([s.figures for s in issued]).tolist(), strict=True):
+            problem = self.at.loss_watch.problem(loss, norm, overflows=scale > 1)
+            if problem:
+                raise self._fault(step.number, problem)
+            self.at.epoch_loss += loss * step.weight
+            self.at.epoch_weight += step.weight
+            self.run.emit_step([step.number, loss, *step.rates, norm, step.tokens, step.seconds])
 
     # The end of an epoch
 
     def _end_epoch(self, epoch: int) -> None:
         """Validate, report and keep the best, all with the averaged weights where averaging has begun."""
+        self._read()
         self._check_weights()
         with self.average.in_place():
             metrics = {"train_loss": self.at.epoch_loss / max(1.0, self.at.epoch_weight), **self._validate()}
@@ -214,7 +258,16 @@ class Trainer:
 
     # Checkpoints
 
+    def _save_if_due(self) -> None:
+        """Not while the loss rises, which the steps that are not read yet may say."""
+        if time.monotonic() - self._saved < self.settings.checkpoint_seconds or self.at.loss_watch.rising:
+            return
+        self._read()
+        if not self.at.loss_watch.rising:
+            self._save()
+
     def _save(self) -> None:
+        self._read()
         self._check_weights()
         began = time.monotonic()
         self.at.seconds = self._seconds()
