@@ -3,14 +3,13 @@
 
 PYTHON ?=#          the interpreter that .venv is made with; empty: python3.11, else python3
 JOBS ?= 2#          how many tests run at once
-ORACLE ?=#          a Python that has fastai, for `make parity`; empty: .venv-oracle is made
+ORACLE ?=#          a Python that has fastai, for `make parity` and `make bench`; empty: .venv-oracle is made
 
 VENV := .venv
 BIN := $(VENV)/bin
 # Empty files that say what .venv is ready for.
 READY_RUN := $(VENV)/ready-run
 READY_TEST := $(VENV)/ready-test
-READY_BENCH := $(VENV)/ready-bench
 READY_E2E := $(VENV)/ready-e2e
 READY_ORACLE := .venv-oracle/ready
 RECIPE_OF_VENV := pyproject.toml constraints.txt scripts/setup.sh
@@ -19,6 +18,8 @@ SETUP := PYTHON='$(PYTHON)' scripts/setup.sh
 TEST_ENV := QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1
 # What fastai answers, made anew; at the published size it takes a gigabyte while it is compared.
 ANSWERS := build/parity
+# The scripts of benchmarks/ that answer a question; the others are their parts.
+STUDIES := train_lm learn_lm flat transfer ablation
 DATA := $(wildcard $(or $(ULMFIT_DATA),../shared/data))
 
 .DEFAULT_GOAL := help
@@ -42,9 +43,9 @@ lint: $(READY_TEST) ## Check style, types and the direction of imports
 screenshots: $(READY_RUN) ## Draw docs/screenshots anew
 	$(BIN)/python scripts/screenshots.py
 
-bench: $(READY_BENCH) ## Compare with other programs (takes long)
-	@set -e; for script in benchmarks/[a-z]*.py; do \
-		test "$$script" = benchmarks/study.py || { echo "== $$script"; $(BIN)/python "$$script"; }; done
+bench: $(READY_RUN) $(if $(ORACLE),,$(READY_ORACLE)) ## Compare with fastai and run the studies (takes many hours)
+	@set -e; for name in $(STUDIES); do \
+		echo "== $$name"; ORACLE='$(ORACLE)' $(BIN)/python benchmarks/$$name.py; done
 
 e2e: $(READY_TEST) $(READY_E2E) ## Drive the real window by mouse and keyboard under Xvfb
 	$(BIN)/pytest -m e2e
@@ -67,10 +68,6 @@ $(READY_RUN): $(RECIPE_OF_VENV)
 $(READY_TEST): $(RECIPE_OF_VENV)
 	@$(SETUP) test
 	@touch $(READY_RUN) $@
-
-$(READY_BENCH): $(RECIPE_OF_VENV)
-	@$(SETUP) bench
-	@touch $(READY_RUN) $(READY_TEST) $@
 
 $(READY_ORACLE): constraints.txt scripts/setup.sh
 	@$(SETUP) oracle
