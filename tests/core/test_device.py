@@ -1,6 +1,7 @@
 """What each device trains in: number format, threads, largest pass. Nothing here needs the device."""
 
 import contextlib
+import os
 import platform
 from pathlib import Path
 
@@ -118,19 +119,14 @@ def test_torch_really_has_no_float16_lstm_on_a_cpu():
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
-def test_a_step_finds_the_memory_of_the_step_before():
-    """Memory that is new from the system costs a page fault for each of its pages; what was kept costs none."""
-    import resource  # Windows has none
+def test_memory_is_kept_from_step_to_step_and_given_back_after_the_training():
+    page = os.sysconf("SC_PAGE_SIZE")
 
-    def faults():
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        for _ in range(8):
-            torch.ones(12_000_000)
-        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    def resident():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * page
 
-    pages = 8 * 12_000_000 * 4 // resource.getpagesize()
+    before = resident()
     with devices.kept_memory():
-        torch.ones(24_000_000)
-        faults()
-        assert faults() < pages / 2
-    assert faults() > pages / 2
+        torch.ones(50_000_000)
+        assert resident() - before > 150_000_000
+    assert resident() - before < 50_000_000

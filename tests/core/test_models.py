@@ -48,6 +48,16 @@ def test_dropout_has_the_papers_rate_and_scale(p):
 
 
 @pytest.mark.parametrize("p", [0.05, 0.4])
+def test_elements_are_dropped_independently_of_their_neighbours(p):
+    """Four of a mask's elements come from one number drawn: how many of the four are dropped is binomial."""
+    dropped = (dropout(torch.ones(100_000, 4), p, rng()) == 0).double()
+    four = dropped.sum(1)
+    assert four.var().item() == pytest.approx(4 * p * (1 - p), rel=0.02)
+    assert dropped.mean(0).numpy() == pytest.approx([p] * 4, abs=4 * (p * (1 - p) / 100_000) ** 0.5)
+    assert not torch.equal(dropped[1:], dropped[:-1])
+
+
+@pytest.mark.parametrize("p", [0.05, 0.4])
 def test_locked_dropout_has_one_mask_for_all_time_steps(p):
     dropped = locked_dropout(torch.ones(64, 30, 400), p, rng())
     assert (dropped == dropped[:, :1]).all()

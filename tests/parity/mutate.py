@@ -115,8 +115,8 @@ MUTATIONS = (
         "tests/core/test_traps.py::test_clipping_shortens_the_gradient_and_keeps_its_direction",
     ),
     Mutation(
-        22, "masks from the process-wide generator", "models/dropout.py", ".bernoulli_(1 - p, generator=rng)",
-        ".bernoulli_(1 - p)", "tests/core/test_models.py::test_training_leaves_the_process_wide_generator_alone",
+        22, "masks from the process-wide generator", "models/dropout.py", "random_(-(2**63), None, generator=rng)",
+        "random_(-(2**63), None)", "tests/core/test_models.py::test_training_leaves_the_process_wide_generator_alone",
     ),
     Mutation(
         23, "a resume takes the threads it finds", "training/trainer.py", "torch.set_num_threads(self.at.threads)",

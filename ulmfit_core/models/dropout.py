@@ -5,6 +5,7 @@ A generator of None means "as in prediction": nothing is dropped.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +32,22 @@ class Dropouts:
 
 def mask(like: Tensor, shape: tuple[int, ...], p: float, rng: torch.Generator) -> Tensor:
     """Zeros with probability `p`, otherwise 1/(1-p), so that the mean stays."""
-    return like.new_empty(shape).bernoulli_(1 - p, generator=rng).div_(1 - p)
+    kept = like.new_empty(shape)
+    if kept.device.type == "cpu":
+        torch.ge(_int16(shape, rng), round(p * 2**16) - 2**15, out=kept)
+    else:
+        kept.bernoulli_(1 - p, generator=rng)
+    return kept.div_(1 - p)
+
+
+def _int16(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    """Random integers from -2^15 to 2^15 - 1, four from each number drawn.
+
+    On a CPU bernoulli_ draws 64 bits for each element and takes three times as long. 16 bits give `p` to 1/65,536.
+    """
+    count = math.prod(shape)
+    draws = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None, generator=rng)
+    return draws.view(torch.int16)[:count].view(shape)
 
 
 def dropout(x: Tensor, p: float, rng: Rng) -> Tensor:

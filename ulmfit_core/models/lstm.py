@@ -118,7 +118,7 @@ def _derivatives(gates: Tensor, cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Of some steps: what the gradient of the cell (gates i, f, g) or of h (gate o) is multiplied by for each gate,
     (time, batch, 4, features); what that of h is for the cell; the forget gate. `cells` has one step more.
     """
-    i, f, g, o = _activate_(gates.to(cells.dtype)).chunk(4, 2)
+    i, f, g, o = _activate_(gates.to(cells.dtype, copy=True)).chunk(4, 2)
     squashed = _tanh_(cells[1:].clone())
     parts = [
         _sigmoid_backward(g, i), _sigmoid_backward(cells[:-1], f), _tanh_backward(i, g),
