@@ -106,7 +106,6 @@ ZEROS = {
     "0 chooses": "automatic",
     "0 means": "automatic",
     "0 takes the stage's": "automatic",
-    "0 takes the fastest": "measured",
     "0 uses the layer-rate factor": "by factor",
     "uses all": "all",
     "keeps all": "all",
