@@ -28,7 +28,7 @@ from engine_lm import documents, vocabulary
 from page import PAGE, write_between
 from study import recipe
 from torch import Tensor, nn
-from train_lm import Case, made_up_text
+from train_lm import CASES, Case, made_up_text
 
 from ulmfit_core import device as devices
 from ulmfit_core.data.feed import Feed
@@ -41,9 +41,9 @@ from ulmfit_core.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 SIZES = {
-    "small": Case(8_000, 192, 288, 3, 16, 35),
+    "small": CASES["small"],
     "wide": Case(16_000, 400, 1152, 3, 16, 70),
-    "large": Case(16_000, 400, 1152, 3, 64, 72),
+    "large": CASES["16000"],
 }
 WARM = 2  # steps before the first that counts
 OTHER = "Python and all else"
@@ -62,6 +62,11 @@ SHARED = (
 
 
 # The clock
+
+
+def fitting_clock() -> Callable[[], float]:
+    """The processor's for one thread, which other programs hardly lengthen; several would be added up: the wall's."""
+    return time.process_time if torch.get_num_threads() == 1 else time.perf_counter
 
 
 class Stopwatch:
@@ -179,7 +184,7 @@ def attach(watch: Stopwatch, trainer: Trainer) -> None:
 
 def profile(case: Case, precision: str, steps: int, folder: Path) -> dict[str, float]:
     """Seconds of each part of a step."""
-    watch = Stopwatch(time.process_time if torch.get_num_threads() == 1 else time.perf_counter)
+    watch = Stopwatch(fitting_clock())
     trainer = make_trainer(case, precision, folder, CountedRun(watch, WARM + steps))
     with functions_restored(*SHARED):
         attach(watch, trainer)
@@ -202,7 +207,7 @@ def matmul_rate(case: Case, precision: str) -> float:
     """Operations per second of the inner layers' input product."""
     form = devices.number_format(CPU, precision)
     x, weight = torch.ones(case.tokens, case.hidden, dtype=form), torch.ones(4 * case.hidden, case.hidden, dtype=form)
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    clock = fitting_clock()
     seconds = []
     for _ in range(7):
         began = clock()

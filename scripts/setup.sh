@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
 # Makes .venv ready for the Makefile, from nothing but Python: system packages first, then the Python ones.
 #
-# Usage: scripts/setup.sh run|test|bench|e2e|oracle
+# Usage: scripts/setup.sh run|test|e2e|oracle
 #   run    what the program needs
 #   test   that, and what its checks need
-#   bench  that, and the programs it is compared with
 #   e2e    an X server and what drives a window on it (system packages only)
 #   oracle fastai in .venv-oracle, an environment of its own, without this program
 # PYTHON=/path/to/python chooses the interpreter; without it python3.11 is tried, then python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-purpose=${1:?run, test, bench, e2e or oracle}
+purpose=${1:?run, test, e2e or oracle}
 venv=.venv
 if [ "$purpose" = oracle ]; then venv=.venv-oracle; fi
 # What docs/parity.md is about; the rest of its versions are those of constraints.txt.
@@ -127,9 +126,8 @@ if [ "$purpose" != e2e ]; then make_venv; fi
 case $purpose in
     run) pip_install -e . ;;
     test) pip_install -e ".[test]" ;;
-    bench) pip_install -e ".[test,bench]" ;;
     e2e) ;;
     # shellcheck disable=SC2086  # one word a package
     oracle) pip_install $oracle_packages ;;
-    *) die "usage: scripts/setup.sh run|test|bench|e2e|oracle" ;;
+    *) die "usage: scripts/setup.sh run|test|e2e|oracle" ;;
 esac

@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from tests.core.toy import StopAfter
 from ulmfit_core.config import ModelSettings, Recipe, VocabSettings, set_value
 from ulmfit_core.inference.generate import Generator
 from ulmfit_core.inference.predictor import Predictor
@@ -22,7 +23,7 @@ from ulmfit_core.models.dropout import Dropouts, dropout
 from ulmfit_core.models.language_model import LanguageModel
 from ulmfit_core.models.qrnn import FoPool, QRNNLayer
 from ulmfit_core.project import Project
-from ulmfit_core.run import Control, launch
+from ulmfit_core.run import launch
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "parity" / "qrnn.safetensors"
 
@@ -215,19 +216,6 @@ def project(tmp_path_factory):
 def done(project, job, **options):
     ended = launch(project, job, **options)
     assert ended.status == "done", ended.reason
-
-
-class StopAfter(Control):
-    """Stops at the n-th poll, or never; counts the polls."""
-
-    def __init__(self, polls=None):
-        super().__init__()
-        self.limit, self.count = polls, 0
-
-    @property
-    def stopping(self):
-        self.count += 1
-        return self.limit is not None and self.count > self.limit
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])

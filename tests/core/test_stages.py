@@ -10,6 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor
 from torch.nn import functional as F
 
+from tests.core.toy import StopAfter
 from ulmfit_core import catalog
 from ulmfit_core.config import (
     ClassifySettings,
@@ -22,7 +23,7 @@ from ulmfit_core.config import (
 )
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project
-from ulmfit_core.run import Control, Run, Stopped, launch
+from ulmfit_core.run import Run, Stopped, launch
 from ulmfit_core.training.metrics import HIGHER_IS_BETTER
 
 WORDS = ["amber", "bridge", "candle", "desert", "engine", "forest", "garden", "harbour", "island", "jungle", "kettle"]
@@ -458,19 +459,6 @@ EVERYTHING = {
     "phases": [PhaseSettings(groups=2, bptt=6, lr_max=0.01), PhaseSettings(bptt=15, lr_max=0.01)],
 }  # fmt: skip
 ONLY = {"finetune": {"variable_bptt": True}, "classify": {"label_smoothing": 0.1, "class_weights": "balanced"}}
-
-
-class StopAfter(Control):
-    """Stops at the n-th poll, or never; counts the polls."""
-
-    def __init__(self, polls=None):
-        super().__init__()
-        self.limit, self.count = polls, 0
-
-    @property
-    def stopping(self):
-        self.count += 1
-        return self.limit is not None and self.count > self.limit
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ulmfit_core.config import StageSettings
+from ulmfit_core.run import Control
 from ulmfit_core.training.stage import StepResult
 
 
@@ -91,3 +92,16 @@ class ToyStage:
 def points(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     x = torch.randn(8, 4, generator=torch.Generator().manual_seed(seed + 10))
     return x, x.sum(1, keepdim=True)
+
+
+class StopAfter(Control):
+    """Stops at the n-th poll, or never; counts the polls."""
+
+    def __init__(self, polls=None):
+        super().__init__()
+        self.limit, self.count = polls, 0
+
+    @property
+    def stopping(self):
+        self.count += 1
+        return self.limit is not None and self.count > self.limit

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.page import write_between
 from tests.parity.texts import real_texts
 from ulmfit_core.config import ClassifySettings, ModelSettings, PhaseSettings, PretrainSettings, StageSettings
 from ulmfit_core.models import bundle
@@ -502,15 +503,6 @@ def table(rows: Iterable[tuple[str, Row]]) -> str:
         largest = f"{row.largest:.3g}" if row.largest else "-"
         lines.append(f"| {name} | {row.shape} | {largest} | {row.difference:.2g} {row.unit} | {bound} |")
     return "\n".join(line.replace("  |", " |") for line in lines)
-
-
-def write_between(page: Path, marker: str, text: str) -> None:
-    """Replace what stands between the two comments of that name in `page`."""
-    begin, end = f"<!-- {marker} -->", f"<!-- end of {marker} -->"
-    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
-    _, found, after = rest.partition(end)
-    assert found, f"{page} has no {begin} … {end}"
-    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 def main() -> None:
