@@ -234,20 +234,38 @@ def run_sample(
 
 
 @app.command()
-def data(folder: Folder, as_json: Json = False) -> None:
-    """Rows by split, classes, rows left out, and the vocabulary."""
-    facts = _data_facts(Project.open(folder))
+def data(
+    folder: Folder,
+    bad_rows: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all rows that were left out to a CSV: file, row, reason.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Rows by split, classes, repeated texts, rows left out, and the vocabulary."""
+    project = Project.open(folder)
+    if bad_rows:
+        _export_bad_rows(project, bad_rows)
+    facts = _data_facts(project)
     if as_json:
         _print_json(facts)
         return
     print(f"{terminal.rows_line(facts)}.")
     for name, count in facts["classes"].items():
         print(f"  {name}: {count:,}")
+    for line in terminal.caution_lines(facts):
+        print(line)
     for row in facts["bad_rows"][:20]:
         print(f"  left out: {row['file']} row {row['row']:,}: {row['reason']}")
     if facts["vocabulary"]:
         known = facts["vocabulary"]
         print(f"Vocabulary: {known['size']:,} {known['unit']}, rules {known['rules']}.")
+
+
+def _export_bad_rows(project: Project, out: Path) -> None:
+    from ulmfit_core.data.dataset import Dataset
+
+    count = Dataset.open(project.dataset_folder).export_bad_rows(out)
+    _say(f"{count:,} rows that were left out are listed in {out}.")
 
 
 def _data_facts(project: Project) -> dict[str, Any]:

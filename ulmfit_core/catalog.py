@@ -39,10 +39,16 @@ JOBS: dict[str, Entry] = {
 
 READERS: dict[str, Entry] = {
     "table": Entry("ulmfit_core.data.formats:read_delimited", "CSV or TSV"),
-    "jsonl": Entry("ulmfit_core.data.formats:read_json_lines", "JSON lines"),
-    "parquet": Entry("ulmfit_core.data.formats:read_parquet", "Parquet"),
-    "text": Entry("ulmfit_core.data.formats:read_text", "Text, one document a line or WikiText"),
-    "folder": Entry("ulmfit_core.data.formats:read_folder", "Folder of text files by label"),
+    "jsonl": Entry("ulmfit_core.data.json_files:read_json_lines", "JSON lines"),
+    "json": Entry("ulmfit_core.data.json_files:read_json", "JSON, objects in an array"),
+    "parquet": Entry("ulmfit_core.data.tables:read_parquet", "Parquet"),
+    "arrow": Entry("ulmfit_core.data.tables:read_arrow", "Arrow or Feather"),
+    "sqlite": Entry("ulmfit_core.data.tables:read_sqlite", "SQLite table"),
+    "workbook": Entry("ulmfit_core.data.tables:read_workbook", "Sheet of Excel or OpenDocument"),
+    "text": Entry("ulmfit_core.data.formats:read_text", "Text by line, paragraph or article"),
+    "pattern": Entry("ulmfit_core.data.formats:read_pattern", "Text with its label in each line"),
+    "paired": Entry("ulmfit_core.data.formats:read_paired", "A file of texts and one of labels"),
+    "folder": Entry("ulmfit_core.data.folders:read_folder", "Folder of text files by label"),
 }
 
 RULES: dict[str, Entry] = {
@@ -53,6 +59,8 @@ RULES: dict[str, Entry] = {
 
 VOCABULARIES: dict[str, Entry] = {
     "unigram": Entry("ulmfit_core.text.vocab:Pieces", "Pieces of words (SentencePiece)"),
+    "bpe": Entry("ulmfit_core.text.vocab:Pieces", "Pieces of words, joined by frequency (BPE)"),
+    "char": Entry("ulmfit_core.text.vocab:Pieces", "Characters"),
     "word": Entry("ulmfit_core.text.words:Words", "Whole words"),
 }
 

@@ -33,16 +33,41 @@ PrecisionName = Literal["auto", "float32", "bf16", "fp16"]
 class DataSettings(Settings):
     """Where the text comes from and which column means what."""
 
-    data: str = knob("", "File (CSV, TSV, JSON lines, Parquet, text) or folder of text files, one folder a label.")
+    data: str = knob("", "File (table, spreadsheet, JSON, text, archive) or folder of text files, one folder a label.")
     text: list[str] = knob([], "Columns that hold the text, by name or by number from 1; joined in this order.")
     label: str = knob("", "Column that holds the label; empty where no row is labelled.")
+    id_column: str = knob("", "Column that names each row; shown where a row is listed.", advanced=True)
+    group_column: str = knob(
+        "", "Column of what must not be torn, such as the author: no group is on two sides of a split.", advanced=True
+    )
     split_column: str = knob("", "Column that says train, valid or test; empty for a random split.", advanced=True)
+    split: Literal["stratified", "tail", "group", "column", "file", "folds"] = knob(
+        "stratified",
+        "How rows are set aside that no column or file assigns: at random by class, the last ones (tail), whole "
+        "groups, one of several folds; column and file insist that a column or files say it.",
+        advanced=True,
+    )  # fmt: skip
+    folds: int = knob(5, "Number of folds; each row is tested in one of them.", ge=2, le=100, advanced=True)
+    fold: int = knob(1, "The fold that is set aside, counted from 1.", ge=1, le=100, advanced=True)
+    valid: str = knob("", "A separate file of validation rows with the same columns; empty to set rows aside.")
     test: str = knob("", "A separate file of test rows with the same columns; empty to set rows aside.")
     unlabelled: str = knob("", "A file of texts without labels; they teach the language model.")
     corpus: str = knob("", "A file of general text for pretraining, such as an extract of Wikipedia.")
     delimiter: Literal["auto", ",", ";", "\t", "|", "@", " "] = knob("auto", "Column separator.", advanced=True)
     encoding: str = knob("auto", "Character encoding of the files, for example utf-8 or latin-1.", advanced=True)
     header: Literal["auto", "yes", "no"] = knob("auto", "Whether the first line names the columns.", advanced=True)
+    member: str = knob("", "File in an archive that is read; empty where it is clear which one.", advanced=True)
+    sheet: str = knob("", "Sheet of a workbook or table of a database; empty for the first.", advanced=True)
+    text_unit: Literal["auto", "line", "paragraph"] = knob(
+        "auto", "What a document is in plain text; auto is a line, or an article under ` = Title = `.", advanced=True
+    )
+    line_pattern: str = knob(
+        "auto", "How each line holds text and label, for example {label}:{fine} {text}; auto knows common forms.",
+        advanced=True,
+    )  # fmt: skip
+    labels_file: str = knob(
+        "", "A file with one label a line, beside a file of data with one text a line.", advanced=True
+    )
     valid_fraction: float = knob(0.1, "Share of the training rows kept aside for validation.", ge=0.01, le=0.5)
     test_fraction: float = knob(0.1, "Share kept aside for the test where no test rows are given.", ge=0.0, le=0.5)
     labelled_rows: int = knob(
@@ -52,14 +77,18 @@ class DataSettings(Settings):
     corpus_words: int = knob(
         0, "Use only so many words of the general text; 0 uses all.", unit="words", ge=0, advanced=True
     )
+    transductive: bool = knob(
+        False, "Let the language model read the texts of the test rows, without their labels.", advanced=True
+    )
     seed: int = knob(42, "Number from which the random split follows.", ge=0, advanced=True)
 
 
 class VocabSettings(Settings):
     """How text becomes tokens. One vocabulary serves all three stages."""
 
-    kind: Literal["unigram", "word"] = knob(
-        "unigram", "Pieces of words (SentencePiece), or whole words as in the paper and in fastai."
+    kind: Literal["unigram", "bpe", "char", "word"] = knob(
+        "unigram",
+        "Pieces of words (SentencePiece: unigram or byte pairs), characters, or whole words as in the paper.",
     )
     size: int = knob(
         8000, "Number of pieces or words; fewer where the text has not enough.", unit="pieces", ge=100, le=100_000,
@@ -73,6 +102,10 @@ class VocabSettings(Settings):
         True, "Take the vocabulary of the pretrained model; otherwise its rows are mapped onto a new one.",
         advanced=True,
     )  # fmt: skip
+    extend: int = knob(
+        0, "Add so many pieces learned from your texts to the pretrained model's vocabulary; 0 takes it as it is.",
+        unit="pieces", ge=0, le=100_000, advanced=True,
+    )  # fmt: skip
     rules: Literal["ulmfit", "fastai", "plain"] = knob(
         "ulmfit", "Text rules: ulmfit marks capitals and repeats; fastai is its rule set; plain changes nothing.",
     )  # fmt: skip
@@ -80,6 +113,10 @@ class VocabSettings(Settings):
         8.0, "Amount of text the vocabulary is learned from.", unit="MB", gt=0, le=1000, advanced=True
     )
     coverage: float = knob(0.9995, "Share of characters that must be representable.", ge=0.9, le=1.0, advanced=True)
+    byte_fallback: bool = knob(
+        False, "Write rare characters as their bytes, 256 pieces more, so that none is unknown; not for whole words.",
+        advanced=True,
+    )  # fmt: skip
     max_tokens: int = knob(
         0, "Cut each text of the data after this many tokens; 0 keeps all.", unit="tokens", ge=0, advanced=True
     )

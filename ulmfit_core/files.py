@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+# A spreadsheet takes a cell that begins so for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def sync_folder(folder: Path) -> None:
@@ -60,6 +65,13 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def csv_line(cells: Iterable[str]) -> str:
+    """A line of CSV, its end included, no cell of which a spreadsheet takes for a formula."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow("'" + cell if cell.startswith(FORMULA) else cell for cell in cells)
+    return line.getvalue()
+
+
 def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
@@ -69,10 +81,11 @@ def replacing_folder(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside `target`; on success it becomes `target`, on any error it is removed.
 
     The old folder is moved aside before the new one takes its name. Should the power go between the two
-    renames, `recover` brings the old one back.
+    renames, `recover` brings the old one back. What a killed process left half made is removed first.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    _remove_abandoned(target)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-{os.getpid()}-", dir=target.parent))
     try:
         yield fresh
         for path in fresh.rglob("*"):
@@ -100,6 +113,27 @@ def recover(parent: Path) -> None:
             shutil.rmtree(aside)
         else:
             aside.rename(target)
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove the unfinished folders for `target` whose makers have ended. A process makes one at a time."""
+    for folder in target.parent.glob(f".{target.name}.new-*"):
+        maker = int(folder.name.split("-")[-2])
+        if maker == os.getpid() or not _is_alive(maker):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    """Whether a process runs. On Windows, which has no harmless way to ask, every process is taken to."""
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _sync_file(path: Path) -> None:

@@ -129,6 +129,20 @@ def rows_line(facts: dict[str, Any]) -> str:
     return f"{facts['rows']:,} rows ({splits}{left_out}), {len(facts['classes'])} classes"
 
 
+def caution_lines(facts: dict[str, Any]) -> list[str]:
+    """What to know of an import before trusting a figure: repeated texts, and whether test texts are read."""
+    lines = []
+    repeats = facts["repeats"]
+    if repeats.get("repeated_rows"):
+        lines.append(
+            f"  repeated: {repeats['repeated_rows']:,} rows have the text of an earlier one; "
+            f"{repeats['contradicting_texts']:,} texts carry different labels"
+        )
+    if facts["transductive"]:
+        lines.append("  transductive: the language model reads the texts of the test rows")
+    return lines
+
+
 def report_lines(report: dict[str, Any]) -> list[str]:
     """An evaluation beside its baselines, a line each, then the classes."""
     tfidf = report["baseline_tfidf"]

@@ -1,19 +1,30 @@
 """Imports: splits are right and repeatable, leaks are removed, refusals leave the project as it was."""
 
+import csv
+import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ulmfit_core import events
+from ulmfit_core.__main__ import main
 from ulmfit_core.config import DataSettings, Recipe
-from ulmfit_core.data import gather, splits
+from ulmfit_core.data import dataset as store
+from ulmfit_core.data import gather, repeats, splits
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project
 from ulmfit_core.run import launch
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def write(path, *lines):
@@ -165,6 +176,216 @@ def test_a_refusal_is_one_sentence_and_leaves_the_project_as_it_was(tmp_path, re
 
 def snapshot(folder):
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# Names, groups, folds and files
+
+
+def authors(folder, *, header="id,author,text,label"):
+    """80 rows of 20 authors of 4 rows each; every tenth row has no label."""
+    rows = [f"r{n},author {n // 4},words of row {n},{'' if n % 10 == 9 else 'xy'[n % 2]}" for n in range(80)]
+    return write(folder / "a.csv", header, *rows)
+
+
+def test_rows_keep_their_ids_and_groups(tmp_path):
+    dataset, _ = imported(tmp_path, data=authors(tmp_path), id_column="id", group_column="author")
+    assert dataset.ids([41, 3]) == ["r41", "r3"] and dataset.groups([41, 3]) == ["author 10", "author 0"]
+    sides = [dataset.groups(dataset.labelled_rows(split)) for split in ("train", "valid", "test")]
+    assert all(sides) and len(set().union(*sides)) == sum(len(set(side)) for side in sides)
+
+
+def test_no_text_of_a_tested_author_teaches_the_language_model(tmp_path):
+    dataset, _ = imported(tmp_path, data=authors(tmp_path), group_column="author")
+    tested = set(dataset.groups(dataset.rows_of("test")))
+    assert tested & set(dataset.groups(dataset.rows_of("unlabelled")))
+    assert not tested & set(dataset.groups(dataset.lm_rows()))
+
+
+def test_rows_without_a_group_are_told(tmp_path):
+    rows = [f"words {n},{'xy'[n % 2]},{'' if n < 3 else n // 2}" for n in range(40)]
+    dataset, messages = imported(tmp_path, data=write(tmp_path / "a.csv", "text,label,by", *rows), group_column="by")
+    assert messages[0] == "3 rows have no “by”. Each of them is taken for a group of its own."
+    assert dataset.groups([0, 3]) == ["", "1"]
+
+
+def test_groups_that_the_data_itself_tears_are_told(tmp_path):
+    rows = [f"words {n},{'xy'[n % 2]},{n % 3},{'test' if n > 29 else ''}" for n in range(40)]
+    path = write(tmp_path / "a.csv", "text,label,by,part", *rows)
+    _, messages = imported(tmp_path, data=path, group_column="by", split_column="part")
+    assert messages[0].startswith("3 groups of “by” stand on more than one side")
+
+
+def test_the_rows_of_a_bad_id_are_named(tmp_path):
+    path = write(tmp_path / "a.csv", "id,text,label,part", *[f"r{n},w {n},{'xy'[n % 2]},train" for n in range(9)],
+                 "r9,odd,x,never", "r10,odd,y,never")  # fmt: skip
+    dataset, messages = imported(tmp_path, data=path, id_column="id", split_column="part")
+    assert dataset.bad_rows[0] == ("a.csv", 11, "the split “never” is not train, valid or test (id r9)")
+    assert "(2 × the split “never” is not train, valid or test)" in messages[-1]
+
+
+def test_every_row_is_tested_in_one_of_the_folds(tmp_path, reviews):
+    tested = []
+    for fold in (1, 2, 3):
+        dataset, _ = imported(tmp_path / str(fold), data=reviews, split="folds", folds=3, fold=fold)
+        tested += dataset.rows_of("test").tolist()
+        assert dataset.counts["valid"] == 5
+    assert sorted(tested) == list(range(80))
+
+
+def test_a_fold_is_for_validation_where_a_test_is_given(tmp_path, reviews):
+    test = write(tmp_path / "t.csv", "text,label", "new words,pos", "more words,neg")
+    dataset, _ = imported(tmp_path, data=reviews, test=test, split="folds", folds=4)
+    assert dataset.counts == {"train": 60, "valid": 20, "test": 2, "unlabelled": 0}
+
+
+def test_files_say_what_validates_and_tests(tmp_path, reviews):
+    valid = write(tmp_path / "v.csv", "text,label", "new words,pos", "no label,", "more words,neg")
+    test = write(tmp_path / "t.csv", "text,label", "other words,pos")
+    dataset, _ = imported(tmp_path, data=reviews, valid=valid, test=test, split="file")
+    assert dataset.counts == {"train": 80, "valid": 2, "test": 1, "unlabelled": 1}
+    assert dataset.texts(dataset.rows_of("valid")) == ["new words", "more words"]
+
+
+def test_a_class_that_no_training_row_shows_is_named(tmp_path):
+    rows = [f"words {n},{'xy'[n % 2] if n < 36 else 'late'}" for n in range(40)]
+    path = write(tmp_path / "a.csv", "text,label", *rows)
+    dataset, messages = imported(tmp_path, data=path, split="tail")
+    assert dataset.rows_of("test").tolist() == [36, 37, 38, 39]
+    assert messages[0].startswith("No training row has “late”: what no row shows is never learned.")
+
+
+# Repeated texts
+
+
+def test_repeated_texts_are_counted_and_kept(tmp_path):
+    rows = [f"words {n},{'xy'[n % 2]}" for n in range(20)]
+    path = write(tmp_path / "a.csv", "text,label", *rows, "words 0,x", "words  1,x", "words 1,", "words 2,y")
+    dataset, _ = imported(tmp_path, data=path)
+    assert dataset.facts["repeats"] == {"repeated_rows": 4, "contradicting_texts": 2} and len(dataset) == 24
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 2)), max_size=40))
+def test_repeats_are_counted_as_by_hand(rows):
+    answers = {}
+    for text, label in rows:
+        answers.setdefault(text, set()).update({label} - {-1})
+    numbers, labels = np.array(rows, np.int64).reshape(-1, 2).T
+    assert repeats.count_repeats(numbers, labels) == {
+        "repeated_rows": len(rows) - len(answers),
+        "contradicting_texts": sum(len(labels) > 1 for labels in answers.values()),
+    }
+
+
+# Rows that were left out
+
+
+def test_all_bad_rows_can_be_exported(tmp_path, monkeypatch):
+    monkeypatch.setattr(gather, "BAD_ROWS_KEPT", 3)
+    rows = [f"words {n},{'xy'[n % 2]},{'train' if n < 30 else 'never'}" for n in range(40)]
+    _, _, project = run_import(tmp_path, data=write(tmp_path / "=a.csv", "text,label,part", *rows), split_column="part")
+    dataset = Dataset.open(project.dataset_folder)
+    assert len(dataset.bad_rows) == 3 and dataset.facts["bad_row_count"] == 10
+    out = tmp_path / "bad.csv"
+    monkeypatch.setattr(sys, "argv", ["ulmfit", "data", str(project.folder), "--bad-rows", str(out)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert not left.value.code
+    with out.open(encoding="utf-8", newline="") as file:
+        table = list(csv.reader(file))
+    reason = "the split “never” is not train, valid or test"
+    assert table == [["file", "row", "reason"], *(["'=a.csv", str(n + 2), reason] for n in range(30, 40))]
+
+
+def test_bad_rows_go_nowhere_but_to_a_file(tmp_path, reviews):
+    dataset, _ = imported(tmp_path, data=reviews)
+    with pytest.raises(UserError, match="cannot be written: .*Choose another place"):
+        dataset.export_bad_rows(tmp_path)
+
+
+# Older and broken datasets
+
+
+def test_a_dataset_of_format_1_still_opens(tmp_path):
+    schema = pa.schema([store.ROWS.field(name) for name in ("text", "label", "split", "lm")])
+    columns = {"text": ["a b", "c d"], "label": [0, 1], "split": [0, 2], "lm": [True, False]}
+    store.write_table(tmp_path / "rows.arrow", schema, [columns])
+    facts = {"format": 1, "labels": ["x", "y"], "bad_row_count": 1, "bad_rows": [["a.csv", 3, "no text"]]}
+    write(tmp_path / "dataset.json", json.dumps(facts))
+    dataset = Dataset.open(tmp_path)
+    assert dataset.texts([1, 0]) == ["c d", "a b"] and dataset.lm_rows().tolist() == [0]
+    assert dataset.ids([0, 1]) == dataset.groups([0, 1]) == ["", ""] and not dataset.transductive
+    assert dataset.export_bad_rows(tmp_path / "bad.csv") == 1
+    assert (tmp_path / "bad.csv").read_text() == "file,row,reason\na.csv,3,no text\n"
+
+
+# Imports the project in copies of its folder; each import is killed at a moment of its work, the last one is not.
+KILLED = """
+import os, shutil, signal, sys
+from pathlib import Path
+import ulmfit_core.jobs.import_data
+from ulmfit_core.project import Project
+from ulmfit_core.run import Control, launch
+
+WORK = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "tempfile.mkdtemp", "tempfile.mkstemp"}
+reached, last = 0, 0
+
+def at_work(event, arguments):
+    global reached
+    if event in WORK:
+        reached += 1
+        if reached == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+class Watched(Control):
+    @property
+    def paused(self):
+        at_work("open", ())
+        return False
+
+origin, shares = Path(sys.argv[1]), [float(share) for share in sys.argv[2:]]
+for number, share in enumerate([0.0, *shares]):
+    folder = origin.with_name(f"killed {number}")
+    shutil.copytree(origin, folder)
+    project = Project.open(folder)
+    if number:
+        last = 1 + int(share * total)
+    ends, begins = os.pipe()
+    if not (child := os.fork()):
+        sys.addaudithook(at_work)
+        launch(project, "import", control=Watched())
+        os.write(begins, str(reached).encode())
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    assert os.WTERMSIG(status) == (signal.SIGKILL if number else 0), status
+    if not number:
+        total = int(os.read(ends, 20))
+print(total)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is a signal of Unix")
+def test_an_import_killed_at_any_moment_leaves_a_whole_dataset(tmp_path, reviews):
+    _, _, project = run_import(tmp_path, data=reviews)
+    before = files_of(project.dataset_folder)
+    corpus = write(tmp_path / "c.txt", *[f"line {n} of the general text, some words long" for n in range(5000)])
+    project.recipe.data.corpus, project.recipe.data.seed = str(corpus), 7
+    project.save()
+    shares = [str(share) for share in np.random.default_rng().random(5)]
+    command = [sys.executable, "-c", KILLED, str(project.folder), *shares]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and int(done.stdout) > 30, done.stderr
+    undisturbed = files_of(tmp_path / "killed 0" / "dataset")
+    assert undisturbed != before and {"rows.arrow", "corpus.arrow", "dataset.json"} < set(undisturbed)
+    for number in range(1, 6):
+        killed = Project.open(tmp_path / f"killed {number}")
+        assert files_of(killed.dataset_folder) in (before, undisturbed), shares
+        assert launch(killed, "import").status == "done"
+        assert files_of(killed.dataset_folder) == undisturbed, shares
+        assert not list(killed.folder.glob(".dataset*")), shares
+
+
+def files_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_nothing_imported_yet(tmp_path):

@@ -237,7 +237,7 @@ def test_preview_of_200_000_rows_takes_less_than_a_second(tmp_path):
         ("a.csv", b" \n \n", "a.csv is empty. Choose a file with at least a few rows of text."),
         ("a.csv", b"\0\1\2\3" * 100, "a.csv holds binary data, not text."),
         ("a.bin", bytes(range(1, 32)) * 50, "a.bin holds binary data, not text."),
-        ("a.xlsx", b"PK\3\4\0\0" * 100, "It looks like an Excel workbook: save it as CSV first."),
+        ("a.xlsx", b"PK\3\4\0\0" * 100, "a.xlsx is cut short or damaged: its list of members cannot be read."),
         ("a.csv.gz", b"\x1f\x8b damaged", "a.csv.gz is damaged and cannot be unpacked."),
         ("a.parquet", b"PAR1 no", "a.parquet is not a whole Parquet file."),
         ("a.jsonl", b"[1, 2]\n3\n", "a.jsonl is not JSON lines: it needs one object"),

@@ -1,11 +1,16 @@
 """The vocabulary: ULMFiT's special tokens, encoding and back, the job that builds it, and its refusals."""
 
+import json
+import random
 import threading
+from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ulmfit_core import events, files
+from ulmfit_core import catalog, events, files
 from ulmfit_core.config import DataSettings, Recipe, VocabSettings
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.tokens import open_tokens
@@ -13,7 +18,7 @@ from ulmfit_core.errors import UserError
 from ulmfit_core.jobs.build_vocab import sample_texts
 from ulmfit_core.project import Project
 from ulmfit_core.run import Control, Run, Stopped, launch
-from ulmfit_core.text import train_vocab, vocab
+from ulmfit_core.text import coverage, extend, model_file, train_vocab, vocab
 from ulmfit_core.text.rules import SPECIALS
 from ulmfit_core.text.vocab import Vocabulary
 
@@ -175,3 +180,168 @@ def test_lines_are_short_and_lose_nothing():
     text = " ".join(["word"] * 2000) + " " + "x" * 5000
     lines = list(train_vocab.lines_of(text))
     assert "".join(lines) == text and max(map(len, lines)) <= 2000
+
+
+# The other kinds of pieces
+
+TEXT = ["The quick brown fox jumps over the lazy dog, again and again.", "Zwölf Boxkämpfer jagen Viktor!"] * 30
+
+
+def prose(syllables, seed):
+    """300 different sentences of 80 made-up words."""
+    draw = random.Random(seed)
+    words = ["".join(draw.choices(syllables.split(), k=draw.randint(1, 3))) for _ in range(80)]
+    return [" ".join(draw.choices(words, k=10)) for _ in range(300)]
+
+
+def learned(tmp_path, texts=TEXT, **settings):
+    wanted = VocabSettings(coverage=1.0, **settings)
+    rule = catalog.resolve("rules", wanted.rules)
+    content = train_vocab.train((vocab.prepare(text, rule) for text in texts), wanted, tmp_path, Run())
+    return vocab.new_vocabulary(wanted.kind, content, wanted.rules, wanted.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize("kind", ["bpe", "char"])
+def test_other_kinds_of_pieces(tmp_path, kind):
+    made = learned(tmp_path, kind=kind, size=120)
+    assert tuple(made.pieces[: len(SPECIALS)]) == SPECIALS and made.unit == "pieces"
+    pieces = made.tokens("The fox jumps")
+    assert pieces[:2] == ["xxbos", "xxmaj"] and made.decode(made.encode(["The fox jumps"])[0]) == "The fox jumps"
+    assert (max(map(len, pieces[2:])) == 1) == (kind == "char")
+    made.copy_to(tmp_path / "copy")
+    assert Vocabulary.load(tmp_path / "copy").hash == made.hash
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
+def test_with_bytes_nothing_but_xxunk_is_unknown(tmp_path, kind):
+    made = learned(tmp_path, kind=kind, size=400, byte_fallback=True)
+    assert made.unk not in made.encode(["the 漢 dog 😀"])[0]
+    assert made.decode(made.encode(["The 漢 dog 😀"])[0]) == "The 漢 dog 😀"
+    assert made.encode(["the xxunk dog"])[0].tolist().count(made.unk) == 1
+    assert "xxunk" in made.decode(made.encode(["the xxunk dog"])[0])
+    assert tuple(made.pieces[: len(SPECIALS)]) == SPECIALS and made.decode([made.id_of("<0xE6>")]) == "\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"kind": "bpe", "size": 100, "byte_fallback": True}, r"has 3\d different characters besides 256 bytes. Raise"),
+        ({"kind": "char", "size": 100, "byte_fallback": True}, "has no room for 256 bytes. Raise the size"),
+        ({"coverage": 0.9}, "needs a coverage of at least 0.98"),
+    ],
+)
+def test_what_sentencepiece_refuses_is_told_in_a_sentence(tmp_path, settings, sentence):
+    with pytest.raises(UserError, match=sentence):
+        train_vocab.train(TEXT, VocabSettings(**{"coverage": 1.0, **settings}), tmp_path, Run())
+
+
+# A base with new pieces
+
+KNOWN, STRANGE = prose("ka lo mi tre san der fo li", 1), prose("zwit ter ion lo mi phyl", 2)
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory):
+    """A base and the same with pieces of other text."""
+    folder = tmp_path_factory.mktemp("extended")
+    base = learned(folder, KNOWN + STRANGE[:3], size=120)
+    return base, extend.extended(base, learned(folder, STRANGE, size=130), 12)
+
+
+def test_new_pieces_follow_the_old_ones(extended):
+    base, more = extended
+    assert more.pieces[: base.size] == base.pieces and more.size == base.size + 12
+    assert len(set(more.pieces)) == more.size and more.hash != base.hash
+    assert len(more.encode(STRANGE[:1])[0]) < len(base.encode(STRANGE[:1])[0])
+    assert more.decode(more.encode([STRANGE[0]])[0]) == STRANGE[0]
+
+
+SOME_WORDS = st.lists(st.sampled_from(" ".join(KNOWN[:9] + STRANGE[:9]).split()), max_size=8)
+
+
+@given(st.text(max_size=60) | SOME_WORDS.map(" ".join))
+def test_a_text_without_new_pieces_is_cut_as_before(extended, text):
+    base, more = extended
+    prepared = vocab.prepare(text, catalog.resolve("rules", "ulmfit")).replace(" ", "▁")
+    old, new = base.encode([text])[0], more.encode([text])[0]
+    if any(piece in prepared for piece in more.pieces[base.size :]):
+        assert more.decode(new) == more.decode(old) or base.unk in old
+    else:
+        assert old.tolist() == new.tolist()
+
+
+def test_a_project_extends_the_vocabulary_of_its_base(project, vocabulary, tmp_path):
+    vocabulary.copy_to(tmp_path / "bundle")
+    (tmp_path / "bundle" / "model.json").write_text("{}")
+    lines = [f"{text},{'xy'[n % 2]}" for n, text in enumerate(STRANGE)]
+    (tmp_path / "b.csv").write_text("text,label\n" + "\n".join(lines), encoding="utf-8")
+    recipe = project.recipe.model_copy(deep=True, update={"base": str(tmp_path / "bundle")})
+    recipe.data = DataSettings(data=str(tmp_path / "b.csv"), text=["text"], label="label")
+    recipe.vocab.extend = 10
+    other = Project.create(tmp_path / "other", recipe)
+    assert launch(other, "import").status == "done"
+    ended = launch(other, "vocab")
+    assert ended.status == "done", ended.reason
+    found = Vocabulary.load(other.vocab_folder)
+    assert found.pieces[: vocabulary.size] == vocabulary.pieces and found.size == vocabulary.size + 10
+    assert found.facts["settings"]["extends"] == vocabulary.hash
+    assert ended.report["shared"] == pytest.approx(1 - 10 / (found.size - len(SPECIALS)), abs=0.02)
+
+
+def test_only_unigram_pieces_are_extended(tmp_path):
+    words = vocab.new_vocabulary("word", json.dumps(SPECIALS).encode(), "fastai", {})
+    for base in (learned(tmp_path, kind="bpe", size=120), words):
+        with pytest.raises(UserError, match=f"kind “{base.facts['kind']}”. Set vocab.extend to 0"):
+            extend.check(base)
+
+
+# Facts to choose by
+
+
+def test_smaller_vocabularies_need_more_tokens(tmp_path):
+    made = learned(tmp_path, KNOWN, size=150)
+    found = coverage.by_size(made, KNOWN[:9], [20, 60, 10**6])
+    assert [figures.size for figures in found] == sorted({figures.size for figures in found}) and len(found) == 3
+    assert found[0].tokens_per_word > found[-1].tokens_per_word > 1 and found[-1].size == made.size
+    assert [figures.unknown for figures in found] == [0, 0, 0]
+    assert found[-1].tokens_per_word == sum(map(len, made.encode(KNOWN[:9]))) / 90
+
+
+def test_a_cut_down_vocabulary_keeps_specials_and_characters(tmp_path):
+    made = learned(tmp_path, KNOWN, size=150)
+    small = made.cut_down(30)
+    assert tuple(small.pieces[: len(SPECIALS)]) == SPECIALS and small.pieces[:30] == made.pieces[:30]
+    assert all(len(piece) == 1 for piece in small.pieces[30:]) and set(small.pieces) < set(made.pieces)
+    assert small.decode(small.encode(KNOWN[:1])[0]) == KNOWN[0]
+
+
+def test_frequent_and_unknown_tokens(tmp_path):
+    made = learned(tmp_path, size=120)
+    ids = np.concatenate(made.encode(["the dog", "the 漢 fox xxunk", "漢漢 the"]))
+    counted = Counter(made.pieces[number] for number in ids)
+    found = coverage.most_frequent(ids, made, 5)
+    assert dict(found).items() <= counted.items() and [count for _, count in found] == sorted(counted.values())[:-6:-1]
+    assert len(coverage.most_frequent(ids, made, 10**6)) == len(counted)
+    assert dict(coverage.most_unknown(made, ["the 漢 fox xxunk", "漢 the"], 9)) == {"漢": 2, "xxunk": 1}
+    assert coverage.overlap(made, made) == 1 and coverage.overlap(made, made.cut_down(40)) < 1
+
+
+def test_facts_of_whole_words():
+    content = json.dumps([*SPECIALS, "the", "film", "dog"]).encode()
+    words = vocab.new_vocabulary("word", content, "ulmfit", {})
+    assert [figures.size for figures in coverage.by_size(words, ["the film"], [10, 11])] == [10, 11, 12]
+    assert [figures.unknown for figures in coverage.by_size(words, ["the film"], [10, 11])] == [1 / 3, 0, 0]
+    assert coverage.most_unknown(words, ["the cat saw the cat"], 2) == [("cat", 2), ("saw", 1)]
+
+
+def test_the_report_has_the_facts(project):
+    report = project.report
+    assert report["by_size"][-1]["size"] == report["size"] and report["shared"] is None
+    assert ["xxbos", 60] in [list(pair) for pair in report["frequent"]] and report["not_known"] == []
+
+
+@given(st.lists(st.tuples(st.text(max_size=200), st.floats(-20, -1, width=32)), max_size=5))
+def test_model_files_are_read_as_they_are_written(pieces):
+    content = model_file.with_pieces(b"\x12\x02ab", pieces)
+    assert b"".join(record for _, record in model_file._records(content)) == content
+    assert model_file.with_only(content, range(1)) == model_file.with_pieces(b"\x12\x02ab", pieces[:1])

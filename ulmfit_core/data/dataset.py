@@ -16,9 +16,17 @@ from ulmfit_core.data.formats import BadRow
 from ulmfit_core.data.splits import SPLITS
 from ulmfit_core.errors import UserError
 
-FORMAT = 1
-ROWS = pa.schema([("text", pa.large_string()), ("label", pa.int32()), ("split", pa.int8()), ("lm", pa.bool_())])
+# Format 1 had neither ids nor groups, and no file of all bad rows.
+FORMAT = 2
 TEXTS = pa.schema([("text", pa.large_string())])
+GATHERED = pa.schema([("text", pa.large_string()), ("id", pa.large_string())])
+ROWS = pa.schema(
+    [
+        ("text", pa.large_string()), ("label", pa.int32()), ("split", pa.int8()), ("lm", pa.bool_()),
+        ("id", pa.large_string()), ("group", pa.large_string()),
+    ]
+)  # fmt: skip
+BAD_ROWS = "bad_rows.csv"
 
 
 class Dataset:
@@ -55,6 +63,24 @@ class Dataset:
         """Rows that were left out, the first 10,000 of `facts["bad_row_count"]`."""
         return [BadRow(*row) for row in self.facts["bad_rows"]]
 
+    def export_bad_rows(self, out: Path) -> int:
+        """Write every row that was left out to a CSV with the columns file, row, reason. Returns their number.
+
+        Of a dataset of format 1 the first 10,000 are known. Raises UserError where `out` cannot be written.
+        """
+        kept = self.folder / BAD_ROWS
+        if not kept.exists():
+            _write_lines(out, [bad_rows_head(), *map(bad_row_line, self.bad_rows)])
+            return len(self.bad_rows)
+        with kept.open("rb") as lines:
+            _write_lines(out, lines)
+        return int(self.facts["bad_row_count"])
+
+    @property
+    def transductive(self) -> bool:
+        """Whether the language model may read the texts of test rows."""
+        return bool(self.facts.get("transductive", False))
+
     @property
     def fingerprint(self) -> str:
         """The import step's fingerprint at the time of the import."""
@@ -80,13 +106,23 @@ class Dataset:
         return rows[self.label_ids[rows] >= 0]
 
     def lm_rows(self) -> np.ndarray:
-        """int64 row numbers that may teach the language model: no test row, no text that stands in the test split."""
+        """int64 row numbers that may teach the language model: no test row, no text that stands in the test split.
+
+        All rows where the dataset is transductive.
+        """
         return np.flatnonzero(self._column("lm"))
 
     def texts(self, rows: Sequence[int] | np.ndarray) -> list[str]:
         """The texts of these rows, in the order asked for."""
-        taken = pc.take(self._rows.column("text"), pa.array(np.asarray(rows, np.int64)))
-        return taken.to_pylist()
+        return self._cells("text", rows)
+
+    def ids(self, rows: Sequence[int] | np.ndarray) -> list[str]:
+        """What the id column calls these rows; empty strings without one."""
+        return self._cells("id", rows)
+
+    def groups(self, rows: Sequence[int] | np.ndarray) -> list[str]:
+        """The groups of these rows; empty strings for rows without one."""
+        return self._cells("group", rows)
 
     def texts_between(self, start: int, stop: int) -> list[str]:
         """The texts of rows start to stop (exclusive)."""
@@ -119,6 +155,12 @@ class Dataset:
             return []
         return self._corpus.column("text").slice(start, max(0, stop - start)).to_pylist()
 
+    def _cells(self, name: str, rows: Sequence[int] | np.ndarray) -> list[str]:
+        if name not in self._rows.column_names:  # format 1
+            return [""] * len(rows)
+        cells: list[str] = pc.take(self._rows.column(name), pa.array(np.asarray(rows, np.int64))).to_pylist()
+        return cells
+
     def _column(self, name: str) -> np.ndarray:
         return self._rows.column(name).to_numpy()
 
@@ -139,6 +181,19 @@ def write_facts(folder: Path, facts: dict[str, Any]) -> None:
     files.write_json(folder / "dataset.json", {"format": FORMAT, **facts})
 
 
-def text_hash(text: str) -> int:
-    """A number for a text that ignores differences in white space."""
-    return hash(" ".join(text.split()))
+def bad_row_line(row: BadRow) -> bytes:
+    """A line of the CSV of bad rows."""
+    return files.csv_line((row.file, str(row.row), row.reason)).encode("utf-8", "replace")
+
+
+def bad_rows_head() -> bytes:
+    return files.csv_line(("file", "row", "reason")).encode()
+
+
+def _write_lines(out: Path, lines: Iterable[bytes]) -> None:
+    try:
+        with files.replacing_file(out) as log:
+            for line in lines:
+                log.write(line)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror}. Choose another place.") from None

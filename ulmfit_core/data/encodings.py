@@ -1,29 +1,30 @@
-"""From the bytes of a file to lines of text: unpacks, finds the encoding, decodes as a stream."""
+"""From bytes to lines of text: finds the encoding, decodes as a stream, refuses what is no text."""
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
 import io
-import lzma
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from functools import partial
 
 from charset_normalizer import from_bytes
 
+from ulmfit_core.data.containers import Broken, Content, opened
 from ulmfit_core.errors import UserError
 
 HEAD_BYTES = 256 * 1024
-PACKED: dict[str, Callable[..., Any]] = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
-DAMAGED = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
-BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+# A longer line is no line of text: some other kind of file, or one whose line ends are lost.
+LINE_LIMIT = 16 * 1024 * 1024
+BOMS = {
+    codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
 CONTROLS = bytes(set(range(32)) - {9, 10, 11, 12, 13, 27})
 WIDE_CONTROLS = CONTROLS.decode("ascii")
 WESTERN_SHARE = 0.05
+# Fewer zeros than this are damage in a text; more are another kind of file.
+STRAY_ZEROS = 0.01
 
 
 @dataclass
@@ -43,72 +44,62 @@ def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("ulmfit-cp1252", _as_cp1252)
 
 
-def suffix(path: Path) -> str:
-    """The ending in lower case, looked up under .xz, .gz and .bz2: `a.csv.xz` has `.csv`."""
-    plain = path.with_suffix("") if path.suffix.lower() in PACKED else path
-    return plain.suffix.lower()
-
-
-def head_bytes(path: Path) -> bytes:
-    """The first 256 KB, unpacked. Raises UserError for a missing, empty, damaged or binary file."""
-    if not path.exists():
-        raise UserError(f"There is no file {path}. Check the name and the folder.")
+def head_bytes(content: Content) -> bytes:
+    """The first 256 KB, unpacked. Raises UserError for an empty file, or one that cannot be read or unpacked."""
     try:
-        with path.open("rb") as raw:
-            head = _unpacked(path, raw).read(HEAD_BYTES)
-    except DAMAGED:
-        raise UserError(damaged(path)) from None
+        with opened(content) as (stream, _):
+            head = stream.read(HEAD_BYTES)
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise UserError(f"{content.path} cannot be read: {error.strerror or error}.") from None
     if not head.strip():
-        raise UserError(f"{path.name} is empty. Choose a file with at least a few rows of text.")
+        raise UserError(empty(content.name))
     return head
 
 
-def damaged(path: Path) -> str:
-    return f"{path.name} is damaged and cannot be unpacked. Fetch or pack the file again."
+def empty(name: str) -> str:
+    return f"{name} is empty. Choose a file with at least a few rows of text."
 
 
-def find_encoding(path: Path, head: bytes, wanted: str = "auto") -> str:
+def find_encoding(name: str, head: bytes, wanted: str = "auto") -> str:
     """A Python codec for the file. Raises UserError for binary data or an unknown encoding's name."""
     if wanted != "auto":
-        return _checked(path, head, wanted)
-    for mark, name in BOMS.items():
+        return _checked(name, head, wanted)
+    for mark, encoding in BOMS.items():
         if head.startswith(mark):
-            return name
-    if b"\0" in head:
-        return _wide(path, head)
+            return encoding
+    if head.count(0) >= STRAY_ZEROS * len(head):
+        return _wide(name, head)
     if len(head.translate(None, CONTROLS)) < 0.99 * len(head):
-        raise UserError(binary(path))
+        raise UserError(binary(name))
     if _decodes(head, "utf-8"):
         return "utf-8"
-    return _eight_bit(path, head)
+    return _eight_bit(name, head)
 
 
-def binary(path: Path) -> str:
-    kind = " It looks like an Excel workbook: save it as CSV first." if path.suffix.lower() in (".xlsx", ".xls") else ""
-    return f"{path.name} holds binary data, not text. Choose a CSV, TSV, JSON lines, Parquet or text file.{kind}"
+def binary(name: str) -> str:
+    return f"{name} holds binary data, not text. Choose a CSV, TSV, JSON lines, Parquet or text file."
 
 
-def _checked(path: Path, head: bytes, wanted: str) -> str:
+def _checked(name: str, head: bytes, wanted: str) -> str:
     try:
         codec = codecs.lookup(wanted)
-    except LookupError:
+        b"".decode(wanted)
+    except (LookupError, ValueError):
         raise UserError(f"There is no encoding “{wanted}”. Try utf-8, latin-1 or auto.") from None
-    if b"\0" in head and not codec.name.startswith(("utf-16", "utf-32")):
-        raise UserError(binary(path))
+    if head.count(0) >= max(1, STRAY_ZEROS * len(head)) and not codec.name.startswith(("utf-16", "utf-32")):
+        raise UserError(binary(name))
     if codec.name == "utf-8" and head.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
     return codec.name
 
 
-def _wide(path: Path, head: bytes) -> str:
+def _wide(name: str, head: bytes) -> str:
     # Mostly Latin text in UTF-16 without a mark has its zeros on one side of each pair.
     even, odd = head[::2].count(0), head[1::2].count(0)
-    for name, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
-        if zeros > 0.3 * len(head) / 2 and others < 0.01 * len(head) / 2 and _readable(head, name):
-            return name
-    raise UserError(binary(path))
+    for encoding, zeros, others in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if zeros > 0.3 * len(head) / 2 and others < 0.01 * len(head) / 2 and _readable(head, encoding):
+            return encoding
+    raise UserError(binary(name))
 
 
 def _decodes(head: bytes, encoding: str) -> bool:
@@ -126,43 +117,57 @@ def _readable(head: bytes, encoding: str) -> bool:
     return sum(character in WIDE_CONTROLS for character in text) < 0.01 * len(text)
 
 
-def _eight_bit(path: Path, head: bytes) -> str:
+def _eight_bit(name: str, head: bytes) -> str:
     # Few bytes beyond ASCII mean a Western language, for which guessing by frequency errs more than cp1252.
     beyond = sum(byte > 127 for byte in head)
     if beyond < WESTERN_SHARE * len(head):
         return "cp1252" if _decodes(head, "cp1252") else "latin-1"
     best = from_bytes(head[: 32 * 1024]).best()
     if best is None:
-        raise UserError(binary(path))
+        raise UserError(binary(name))
     return best.encoding
 
 
-def read_lines(path: Path, encoding: str, position: Position) -> Iterator[str]:
+def decode_errors(encoding: str) -> str:
+    """How bytes are read that do not fit: as Windows characters in UTF-8, else as the sign for the unreadable."""
+    return "ulmfit-cp1252" if encoding.startswith("utf-8") else "replace"
+
+
+def read_lines(content: Content, encoding: str, position: Position) -> Iterator[str]:
     """The lines with their ends, keeping `position`. Bytes that do not fit are read as Windows characters.
 
-    Raises UserError where a packed file is damaged.
+    Raises UserError with the line where a packed file breaks off, and for a zero byte and an endless line.
     """
-    size = max(path.stat().st_size, 1)
-    with path.open("rb") as raw:
-        errors = "ulmfit-cp1252" if encoding.startswith("utf-8") else "replace"
-        text = io.TextIOWrapper(_unpacked(path, raw), encoding=encoding, errors=errors, newline="")
+    number = 0
+    with opened(content) as (stream, share):
+        text = io.TextIOWrapper(stream, encoding=encoding, errors=decode_errors(encoding), newline="")
         try:
-            for number, line in enumerate(text):
+            for number, line in enumerate(iter(partial(text.readline, LINE_LIMIT), ""), start=1):
                 if number % 500 == 0:
-                    position.share = raw.tell() / size
+                    position.share = share()
+                if "\0" in line or len(line) == LINE_LIMIT:
+                    raise UserError(_bad_line(content.name, number, line))
                 yield line
-        except DAMAGED:
-            raise UserError(damaged(path)) from None
+        except Broken as error:
+            raise UserError(f"{error} Its last whole line is {number:,}.") from None
+        finally:
+            text.detach()
     position.share = 1.0
 
 
-def read_whole(path: Path) -> str:
-    """The text of one small file. Raises UserError like `head_bytes` and `find_encoding`."""
-    encoding = find_encoding(path, head_bytes(path))
-    return "".join(read_lines(path, encoding, Position()))
+def _bad_line(name: str, number: int, line: str) -> str:
+    if "\0" in line:
+        return f"{name} is damaged: row {number:,} holds a zero byte, which no text has. Mend that row."
+    limit = LINE_LIMIT // 2**20
+    return f"{name}: row {number:,} is longer than {limit} MB. Is it text? Break that line up or leave it out."
 
 
-def _unpacked(path: Path, raw: BinaryIO) -> BinaryIO:
-    unpack = PACKED.get(path.suffix.lower())
-    unpacked: BinaryIO = unpack(raw) if unpack else raw
-    return unpacked
+def decode_whole(name: str, data: bytes, wanted: str = "auto") -> str:
+    """The text of one small file. Raises UserError like `find_encoding`, and for an empty file and zero bytes."""
+    if not data.strip():
+        raise UserError(empty(name))
+    encoding = find_encoding(name, data[:HEAD_BYTES], wanted)
+    text = data.decode(encoding, decode_errors(encoding))
+    if "\0" in text:
+        raise UserError(_bad_line(name, text[: text.index("\0")].count("\n") + 1, text))
+    return text

@@ -1,4 +1,4 @@
-"""Reads files record by record: tables, JSON lines, Parquet, plain text, folders. One function for each kind.
+"""What a source of records is, and the readers of text files: tables, plain text, a label in each line, paired files.
 
 What cannot be used comes back as a `BadRow` with its reason; nothing is dropped in silence.
 """
@@ -6,17 +6,15 @@ What cannot be used comes back as a `BadRow` with its reason; nothing is dropped
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import pyarrow.parquet as pq
-
-from ulmfit_core.data import sniff
-from ulmfit_core.data.encodings import Position, read_lines, read_whole
+from ulmfit_core.data import patterns, sniff
+from ulmfit_core.data.containers import Content
+from ulmfit_core.data.encodings import Position, read_lines
 from ulmfit_core.errors import UserError
 
 SAMPLE_ROWS = 1000
@@ -38,21 +36,41 @@ Record = tuple[int, list[str]]
 
 @dataclass(frozen=True)
 class Source:
-    """A file whose shape is known. `width` cells a row; `columns` are their names, or "1", "2" … without header."""
+    """A file whose shape is known; `columns` are the names of its cells, or "1", "2" … without header.
 
-    path: Path
+    `unit` is what a document is in plain text, `pattern` how a line is made up, `sheet` the sheet, table or list that
+    is read, `labels` a file of labels beside one of texts. `root` folders stand around those named by labels. `parts`
+    are the members that are read one after the other, `left_out` those that are not read.
+    """
+
+    content: Content
     reader: str
     columns: list[str]
     encoding: str = "utf-8"
     delimiter: str = ""
     quoting: bool = True
     header: bool = False
+    unit: str = "auto"
+    pattern: str = ""
+    sheet: str = ""
+    labels: Source | None = None
+    root: int = 0
+    parts: tuple[Source, ...] = ()
+    left_out: tuple[BadRow, ...] = ()
     position: Position = field(default_factory=Position)
+
+    @property
+    def path(self) -> Path:
+        return self.content.path
+
+    @property
+    def name(self) -> str:
+        return self.content.name
 
 
 def read_delimited(source: Source) -> Iterator[Record | BadRow]:
     """Records of a CSV or TSV. Raises UserError for an unclosed quote or where most rows have another width."""
-    lines = chain(read_lines(source.path, source.encoding, source.position), [_end_line(source)])
+    lines = chain(read_lines(source.content, source.encoding, source.position), [_end_line(source)])
     width, good, bad = len(source.columns), 0, 0
     number = 0
     first_bad = ""
@@ -61,7 +79,7 @@ def read_delimited(source: Source) -> Iterator[Record | BadRow]:
             if cells[0] == END:
                 break
             if END in cells[-1]:
-                raise UserError(open_quote(source.path, number))
+                raise UserError(open_quote(source.name, number))
             if number == 1 and source.header:
                 continue
             if len(cells) == width:
@@ -71,14 +89,14 @@ def read_delimited(source: Source) -> Iterator[Record | BadRow]:
             bad += 1
             reason = f"{len(cells)} columns instead of {width}"
             first_bad = first_bad or f"row {number} has {reason}"
-            yield BadRow(source.path.name, number, reason)
+            yield BadRow(source.name, number, reason)
             if bad >= SAMPLE_ROWS and bad > good:
                 break
     except csv.Error:
-        raise UserError(open_quote(source.path, number + 1)) from None
+        raise UserError(open_quote(source.name, number + 1)) from None
     if bad > good:
         raise UserError(
-            f"{source.path.name} is broken or not separated by {_mark(source.delimiter)}: {first_bad}, "
+            f"{source.name} is broken or not separated by {_mark(source.delimiter)}: {first_bad}, "
             f"and {bad} of {bad + good} rows are like that. Check the delimiter and the quotes."
         )  # fmt: skip
 
@@ -88,86 +106,72 @@ def _end_line(source: Source) -> str:
     return f"{END}{source.delimiter}{END}\n"
 
 
-def open_quote(path: Path, number: int) -> str:
-    return f"{path.name} is broken: a quote that opens in row {number} is never closed. Mend that row."
+def open_quote(name: str, number: int) -> str:
+    return f"{name} is broken: a quote that opens in row {number} is never closed. Mend that row."
 
 
 def _mark(delimiter: str) -> str:
     return {"\t": "tabs", " ": "spaces"}.get(delimiter, f"“{delimiter}”")
 
 
-def read_json_lines(source: Source) -> Iterator[Record | BadRow]:
-    """Records of a file with one JSON object a line; a missing key is an empty cell."""
-    good, bad = 0, 0
-    for number, line in enumerate(read_lines(source.path, source.encoding, source.position), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if isinstance(record, dict):
-            good += 1
-            yield number, [as_text(record.get(name)) for name in source.columns]
-            continue
-        bad += 1
-        yield BadRow(source.path.name, number, "not a JSON object")
-    if bad > good:
-        raise UserError(f"{source.path.name} is not JSON lines: {bad} of {bad + good} lines are no JSON object.")
-
-
-def as_text(value: Any) -> str:
-    """A cell as a person would type it: 1.0 as "1", nothing for a missing value."""
-    if value is None or value != value:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return value if isinstance(value, str) else str(value)
-
-
-def read_parquet(source: Source) -> Iterator[Record | BadRow]:
-    """Records of a Parquet file, numbered from 1."""
-    file = pq.ParquetFile(source.path)
-    number = 0
-    for batch in file.iter_batches(1000):
-        for cells in zip(*(column.to_pylist() for column in batch.columns)):
-            number += 1
-            yield number, [as_text(cell) for cell in cells]
-        source.position.share = number / file.metadata.num_rows
-
-
 def read_text(source: Source) -> Iterator[Record | BadRow]:
-    """One document a line; or, where ` = Title = ` lines stand, one document from each title to the next."""
-    lines = list(islice(read_lines(source.path, source.encoding, Position()), SAMPLE_ROWS))
-    stream = enumerate(read_lines(source.path, source.encoding, source.position), start=1)
-    if sniff.is_wikitext(lines):
-        yield from _articles(stream)
-        return
-    yield from ((number, [line.strip()]) for number, line in stream if line.strip())
+    """Documents of plain text: lines, paragraphs between blank lines, or articles under ` = Title = ` lines."""
+    stream = enumerate(read_lines(source.content, source.encoding, source.position), start=1)
+    if source.unit == "paragraph":
+        return _blocks(stream, lambda line: not line.strip())
+    if source.unit == "auto" and _has_titles(source):
+        return _blocks(stream, lambda line: sniff.TITLE.fullmatch(line) is not None)
+    return ((number, [line.strip()]) for number, line in stream if line.strip())
 
 
-def _articles(lines: Iterator[tuple[int, str]]) -> Iterator[Record]:
-    began, article = 1, list[str]()
+def _has_titles(source: Source) -> bool:
+    return sniff.is_wikitext(list(islice(read_lines(source.content, source.encoding, Position()), SAMPLE_ROWS)))
+
+
+def _blocks(lines: Iterator[tuple[int, str]], parts: Callable[[str], bool]) -> Iterator[Record]:
+    """The lines that are not blank, in blocks; a block ends before a line of which `parts` is true."""
+    began, block = 1, list[str]()
     for number, line in lines:
-        if sniff.TITLE.fullmatch(line) and article:
-            yield began, ["\n".join(article)]
-            article = []
+        if block and parts(line):
+            yield began, ["\n".join(block)]
+            block = []
         if line.strip():
-            began = began if article else number
-            article.append(line.strip())
-    if article:
-        yield began, ["\n".join(article)]
+            began = began if block else number
+            block.append(line.strip())
+    if block:
+        yield began, ["\n".join(block)]
 
 
-def read_folder(source: Source) -> Iterator[Record | BadRow]:
-    """One record a text file; the folder's name is its label, the folder above that its split where there is one."""
-    depth = len(source.columns)
-    files = sorted(path for path in source.path.glob("/".join("*" * depth)) if path.is_file())
-    for number, path in enumerate(files, start=1):
-        source.position.share = number / len(files)
-        try:
-            text = read_whole(path)
-        except UserError as error:
-            yield BadRow(str(path.relative_to(source.path)), 1, str(error))
-            continue
-        yield number, [text.strip(), path.parent.name, path.parent.parent.name][:depth]
+def read_pattern(source: Source) -> Iterator[Record | BadRow]:
+    """Records of a file with a label in each line, taken apart by the source's pattern."""
+    cells_of = patterns.splitter(source.pattern)
+    good, bad = 0, 0
+    for number, line in enumerate(read_lines(source.content, source.encoding, source.position), start=1):
+        cells = cells_of(line.strip()) if line.strip() else []
+        if cells is None:
+            bad += 1
+            yield BadRow(source.name, number, "does not follow the line pattern")
+        elif cells:
+            good += 1
+            yield number, cells
+    if bad > good:
+        raise UserError(f"{source.name}: {bad} of {bad + good} lines do not follow the pattern {source.pattern}.")
+
+
+def read_paired(source: Source) -> Iterator[Record | BadRow]:
+    """Records of two files, one text a line in one, its label in the same line of the other.
+
+    Raises UserError with both counts where one is longer.
+    """
+    assert source.labels is not None
+    labels = read_lines(source.labels.content, source.labels.encoding, Position())
+    texts, marks = 0, 0
+    for text, label in zip_longest(read_lines(source.content, source.encoding, source.position), labels):
+        texts, marks = texts + (text is not None), marks + (label is not None)
+        if text is not None and label is not None:
+            yield texts, [text.strip(), label.strip()]
+    if texts != marks:
+        raise UserError(
+            f"{source.name} has {texts:,} lines and {source.labels.name} has {marks:,}. "
+            "Each text needs its label in the same line of the other file."
+        )

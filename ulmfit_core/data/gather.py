@@ -1,8 +1,10 @@
-"""Collects the rows of a project's files for an import: texts go straight to disk, labels and splits stay in memory."""
+"""Collects the rows of a project's files for an import: texts go straight to disk, numbers stay in memory."""
 
 from __future__ import annotations
 
 import re
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,6 +17,7 @@ from ulmfit_core.data import splits
 from ulmfit_core.data.formats import BadRow, Source
 from ulmfit_core.data.readers import Row, inspect, read_rows, read_texts
 from ulmfit_core.events import Progress
+from ulmfit_core.files import AppendLog
 from ulmfit_core.run import Run
 
 Item = TypeVar("Item")
@@ -24,52 +27,78 @@ BAD_ROWS_KEPT = 10_000
 WORD = re.compile(r"\S+")
 
 
+class Names:
+    """Strings that repeat, one a row, each kept once: `places` (rows) are places in `known`."""
+
+    def __init__(self) -> None:
+        self.known: list[str] = []
+        self.places = array("i")
+        self._place: dict[str, int] = {}
+
+    def append(self, name: str) -> None:
+        place = self._place.setdefault(name, len(self.known))
+        if place == len(self.known):
+            self.known.append(name)
+        self.places.append(place)
+
+    def __getitem__(self, row: int) -> str:
+        return self.known[self.places[row]]
+
+
 @dataclass
 class Gathered:
-    """What is known of each row whose text was written, and what was left out.
+    """What is known of each row whose text was written, and what was left out: all of it in the file `log`.
 
-    `labels`, `splits`, `origins` (file and row number) have one entry a row.
+    `labels`, `groups`, `files`, `numbers` (of the row in its file) and `splits` have one entry a row.
     """
 
-    labels: list[str] = field(default_factory=list)
-    splits: list[int] = field(default_factory=list)
-    origins: list[tuple[str, int]] = field(default_factory=list)
+    log: AppendLog
+    labels: Names = field(default_factory=Names)
+    groups: Names = field(default_factory=Names)
+    files: Names = field(default_factory=Names)
+    numbers: array[int] = field(default_factory=lambda: array("q"))
+    splits: array[int] = field(default_factory=lambda: array("b"))
     bad_rows: list[BadRow] = field(default_factory=list)
     bad_row_count: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
 
-    def leave_out(self, row: BadRow) -> None:
+    def leave_out(self, row: BadRow, id_: str = "") -> None:
+        """Count and log a bad row. The id of one that has an id stands in its reason."""
+        named = row._replace(reason=f"{row.reason} (id {id_})") if id_ else row
         self.bad_row_count += 1
+        self.log.write(store.bad_row_line(named))
         if len(self.bad_rows) < BAD_ROWS_KEPT:
-            self.bad_rows.append(row)
+            self.bad_rows.append(named)
+            self.reasons[row.reason] += 1
 
-    def take(self, file: str, row: Row, split: int) -> str:
+    def take(self, file: str, row: Row, split: int) -> Row:
         self.labels.append("" if split == splits.UNLABELLED else row.label)
+        self.groups.append(row.group)
+        self.files.append(file)
+        self.numbers.append(row.number)
         self.splits.append(split)
-        self.origins.append((file, row.number))
-        return row.text
+        return row
 
 
-def gather_rows(
-    data: Path, test: Path | None, unlabelled: Path | None, settings: DataSettings, run: Run, path: Path
-) -> Gathered:
-    """Read the labelled, test and unlabelled files; write their texts to the Arrow file `path`.
+def gather_rows(gathered: Gathered, paths: dict[str, Path | None], settings: DataSettings, run: Run, out: Path) -> None:
+    """Read the files by role (data, valid, test, unlabelled); write their texts and ids to the Arrow file `out`.
 
     Raises UserError for what `inspect` and `read_rows` refuse.
     """
-    gathered = Gathered()
-    texts = _all_texts(gathered, data, test, unlabelled, settings, run)
-    store.write_table(path, store.TEXTS, ({"text": list(batch)} for batch in batches(texts, BATCH)))
-    return gathered
+    rows = batches(_all_rows(gathered, paths, settings, run), BATCH)
+    columns = ({"text": [row.text for row in batch], "id": [row.id for row in batch]} for batch in rows)
+    store.write_table(out, store.GATHERED, columns)
 
 
-def _all_texts(
-    gathered: Gathered, data: Path, test: Path | None, unlabelled: Path | None, settings: DataSettings, run: Run
-) -> Iterator[str]:
+def _all_rows(gathered: Gathered, paths: dict[str, Path | None], settings: DataSettings, run: Run) -> Iterator[Row]:
+    data, unlabelled = paths["data"], paths["unlabelled"]
+    assert data is not None
     source = inspect(data, settings, thorough=True)
-    yield from _texts(gathered, source, settings, run, None)
-    if test:
-        alike = like(source, test, settings)
-        yield from _texts(gathered, inspect(test, alike, thorough=True), alike, run, splits.TEST)
+    yield from _rows(gathered, source, settings, run, None)
+    for path, split in ((paths["valid"], splits.VALID), (paths["test"], splits.TEST)):
+        if path:
+            alike = like(source, path, settings)
+            yield from _rows(gathered, inspect(path, alike, thorough=True), alike, run, split)
     if unlabelled:
         bare = inspect_texts(unlabelled, settings)
         for row in progress(read_texts(unlabelled, settings, bare), bare, run):
@@ -80,11 +109,23 @@ def _all_texts(
 
 
 def like(source: Source, test: Path, settings: DataSettings) -> DataSettings:
-    """Settings for the test file: it has the columns, and so the shape, of the labelled file."""
-    changed = {"split_column": ""}
+    """Settings for the validation or test file: it has the columns, and so the shape, of the labelled file."""
+    changed = {"split_column": "", "member": "", "sheet": "", "labels_file": ""}
     if source.reader == "table" and test.suffix == source.path.suffix:
         changed["delimiter"] = source.delimiter
     return settings.model_copy(update=changed)
+
+
+def read_another(path: Path, settings: DataSettings) -> Iterator[Row | BadRow]:
+    """Every row of a file that is no part of the import: without split and group, with ids where it has that column.
+
+    Raises UserError like `inspect` and `read_rows`.
+    """
+    source = inspect(path, settings, thorough=True)
+    name = settings.id_column
+    known = name in source.columns or (name.isdigit() and int(name) <= len(source.columns))
+    bare = {"split_column": "", "group_column": "", "id_column": name if known else ""}
+    return read_rows(path, settings.model_copy(update=bare), source)
 
 
 def inspect_texts(path: Path, settings: DataSettings) -> Source:
@@ -93,7 +134,7 @@ def inspect_texts(path: Path, settings: DataSettings) -> Source:
     return inspect(path, bare, thorough=True, labelled=False)
 
 
-def _texts(gathered: Gathered, source: Source, settings: DataSettings, run: Run, fixed: int | None) -> Iterator[str]:
+def _rows(gathered: Gathered, source: Source, settings: DataSettings, run: Run, fixed: int | None) -> Iterator[Row]:
     for row in progress(read_rows(source.path, settings, source), source, run):
         if isinstance(row, BadRow):
             gathered.leave_out(row)
@@ -101,9 +142,9 @@ def _texts(gathered: Gathered, source: Source, settings: DataSettings, run: Run,
         split = splits.NAMES.get(row.split.lower()) if fixed is None else fixed
         reason = _refusal(row, split, settings)
         if reason or split is None:
-            gathered.leave_out(BadRow(source.path.name, row.number, reason))
+            gathered.leave_out(BadRow(row.file or source.name, row.number, reason), row.id)
         else:
-            yield gathered.take(source.path.name, row, _without_label(row, split))
+            yield gathered.take(row.file or source.name, row, _without_label(row, split))
 
 
 def _refusal(row: Row, split: int | None, settings: DataSettings) -> str:

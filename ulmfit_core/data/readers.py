@@ -5,34 +5,33 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from ulmfit_core import catalog
 from ulmfit_core.config import DataSettings
-from ulmfit_core.data import sniff
-from ulmfit_core.data.encodings import HEAD_BYTES, Position, find_encoding, head_bytes, read_lines, suffix
-from ulmfit_core.data.formats import SAMPLE_ROWS, BadRow, Record, Source, open_quote
+from ulmfit_core.data import folders, sniff
+from ulmfit_core.data.formats import BadRow, Record, Source
+from ulmfit_core.data.kinds import inspect as inspect
 from ulmfit_core.errors import UserError
-
-SPLIT_FOLDERS = {"train", "valid", "validation", "dev", "val", "test"}
 
 
 class Row(NamedTuple):
-    """A usable row; `label` and `split` are empty strings where there is none."""
+    """A usable row; `label`, `split`, `id` and `group` are empty strings where there is none.
+
+    `file` names the file or member that it stands in, where a source is read from several.
+    """
 
     number: int
     text: str
     label: str
     split: str
+    id: str = ""
+    group: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,119 +48,19 @@ class Preview:
     label: str
 
 
-# Looking at a file
-
-
-def inspect(path: Path, settings: DataSettings, *, thorough: bool = False, labelled: bool = True) -> Source:
-    """What kind of file this is, from its head; `thorough` reads a tab-separated file whole to judge its quotes.
-
-    `labelled` False is for files of texts alone, which are more readily taken for plain text.
-    Raises UserError for a file that is missing, empty, binary or of no known kind.
-    """
-    path = Path(path).expanduser()
-    if path.is_dir():
-        return _inspect_folder(path)
-    head = head_bytes(path)
-    if head.startswith(b"PAR1") or suffix(path) == ".parquet":
-        return _inspect_parquet(path)
-    encoding = find_encoding(path, head, settings.encoding)
-    lines = list(islice(_head_lines(path, encoding), SAMPLE_ROWS))
-    if settings.delimiter == "auto" and _looks_like_json(path, lines):
-        return _inspect_json(path, encoding, lines)
-    if not lines:
-        raise UserError(f"{path.name} is empty. Choose a file with at least a few rows of text.")
-    delimiter = settings.delimiter if settings.delimiter != "auto" else _delimiter(path, lines, labelled)
-    if not delimiter:
-        return Source(path, "text", ["text"], encoding)
-    judged = read_lines(path, encoding, Position()) if thorough else iter(lines)
-    try:
-        return _inspect_table(path, settings, encoding, delimiter, sniff.find_quoting(judged, delimiter), lines)
-    except csv.Error:
-        raise UserError(open_quote(path, 1)) from None
-
-
 def preview(path: Path, settings: DataSettings, rows: int = 100) -> Preview:
     """The first `rows` rows and guesses. Reads only the head of the file. Raises UserError like `inspect`."""
     source = inspect(path, settings)
     sample = [record[1] for record in islice(_records(source), rows) if not isinstance(record, BadRow)]
     text, label = sniff.guess_columns(source.columns, sample)
-    if source.reader == "folder":
-        text, label = ["text"], "label"
+    if source.reader in ("folder", "pattern", "paired"):
+        text, label = ["text"], "label" if "label" in source.columns else ""
     if source.delimiter in ("@", " "):
         first, second = source.columns
         text, label = ([first], second) if source.delimiter == "@" else ([second], first)
     return Preview(
         source.reader, source.columns, sample, source.header, source.delimiter, source.encoding, text, label
     )  # fmt: skip
-
-
-def _head_lines(path: Path, encoding: str) -> Iterator[str]:
-    """Lines from the first 256 KB; a cut line at the end is left out unless it is the only one."""
-    size = 0
-    for line in read_lines(path, encoding, Position()):
-        size += len(line)
-        if size > HEAD_BYTES and size > len(line):
-            return
-        yield line
-
-
-def _looks_like_json(path: Path, lines: list[str]) -> bool:
-    if suffix(path) in (".jsonl", ".ndjson", ".json"):
-        return True
-    try:
-        return isinstance(json.loads(lines[0]), dict)
-    except ValueError:
-        return False
-
-
-def _inspect_json(path: Path, encoding: str, lines: list[str]) -> Source:
-    columns: dict[str, None] = {}
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue  # counted as a bad row when the file is read
-        if isinstance(record, dict):
-            columns.update(dict.fromkeys(record))
-    if not columns:
-        raise UserError(f'{path.name} is not JSON lines: it needs one object such as {{"text": …}} on each line.')
-    return Source(path, "jsonl", list(columns), encoding)
-
-
-def _inspect_parquet(path: Path) -> Source:
-    try:
-        return Source(path, "parquet", pq.read_schema(path).names)
-    except (pa.ArrowInvalid, OSError):
-        raise UserError(f"{path.name} is not a whole Parquet file. Fetch or write it again.") from None
-
-
-def _inspect_folder(path: Path) -> Source:
-    folders = [child for child in sorted(path.iterdir()) if child.is_dir()]
-    if not folders:
-        raise UserError(f"The folder {path} has no sub-folders. It needs one folder of text files for each label.")
-    nested = all(child.name.lower() in SPLIT_FOLDERS for child in folders)
-    return Source(path, "folder", ["text", "label", "split"] if nested else ["text", "label"])
-
-
-def _delimiter(path: Path, lines: list[str], labelled: bool) -> str:
-    ending = suffix(path)
-    if ending not in sniff.TABLE_ENDINGS and sniff.is_wikitext(lines):
-        return ""
-    return sniff.find_delimiter(lines, ending, labelled)
-
-
-def _inspect_table(
-    path: Path, settings: DataSettings, encoding: str, delimiter: str, quoting: bool, lines: list[str]
-) -> Source:
-    rows = [cells for _, cells in sniff.split_records(lines, delimiter, quoting)]
-    if not rows:
-        raise UserError(f"{path.name} is empty. Choose a file with at least a few rows of text.")
-    wanted = [*settings.text, settings.label, settings.split_column]
-    header = settings.header == "yes" or (settings.header == "auto" and sniff.has_header(rows, wanted))
-    columns = [str(number) for number in range(1, len(rows[0]) + 1)]
-    if header:
-        columns = [name.strip() or number for name, number in zip(rows[0], columns)]
-    return Source(path, "table", columns, encoding, delimiter, quoting, header)
 
 
 # Reading all of it
@@ -174,17 +73,45 @@ def read_rows(path: Path, settings: DataSettings, source: Source | None = None) 
     for a table most of whose rows are broken.
     """
     source = source or inspect(path, settings, thorough=True)
+    if source.parts:
+        yield from _each_part(source, lambda part: read_rows(path, settings, part), not settings.split_column)
+        return
     texts = text_columns(source, settings)
     label = column_index(source, settings.label) if settings.label else None
-    split = column_index(source, settings.split_column) if settings.split_column else None
-    if split is None and source.reader == "folder" and "split" in source.columns:
-        split = 2
+    implied = not settings.split_column and _implied_split(source)
+    split = implied or (column_index(source, settings.split_column) if settings.split_column else None)
+    named = [column_index(source, name) if name else None for name in (settings.id_column, settings.group_column)]
     for record in _records(source):
-        yield record if isinstance(record, BadRow) else _mapped(source, record, texts, label, split)
+        row = record if isinstance(record, BadRow) else _mapped(source, record, texts, label, split, *named)
+        if implied and isinstance(row, Row):
+            row = row._replace(split=folders.split_name(row.split))
+        yield row
+
+
+def _implied_split(source: Source) -> int:
+    """The cell that names the split by itself: a folder above those of the labels, or a JSON list's name; else 0."""
+    if source.reader == "json" and source.sheet:
+        return len(source.columns) - 1
+    return 2 if source.reader == "folder" and "split" in source.columns else 0
+
+
+def _each_part(
+    source: Source, read: Callable[[Source], Iterator[Row | BadRow]], by_name: bool
+) -> Iterator[Row | BadRow]:
+    """The rows of each member in turn. `by_name`: a member called train, valid or test says the split of its rows."""
+    yield from source.left_out
+    for index, part in enumerate(source.parts):
+        split = folders.split_name(part.name.rsplit("/", 1)[-1]) if by_name and len(source.parts) > 1 else ""
+        for row in read(part):
+            source.position.share = (index + part.position.share) / len(source.parts)
+            yield row._replace(file=part.name, split=row.split or split) if isinstance(row, Row) else row
 
 
 def read_texts(path: Path, settings: DataSettings, source: Source) -> Iterator[Row | BadRow]:
     """Every text of a file without labels (unlabelled rows, general text), which may lack the other columns."""
+    if source.parts:
+        yield from _each_part(source, lambda part: read_texts(path, settings, part), False)
+        return
     texts = _texts_or_guess(source, settings)
     for record in _records(source):
         yield record if isinstance(record, BadRow) else _mapped(source, record, texts, None, None)
@@ -210,21 +137,30 @@ def _texts_or_guess(source: Source, settings: DataSettings) -> list[int]:
 
 def column_index(source: Source, name: str) -> int:
     """Place of a column given by name, or by number from 1. Raises UserError where there is none."""
+    if source.columns.count(name) > 1:
+        places = [str(place) for place, column in enumerate(source.columns, start=1) if column == name]
+        raise UserError(
+            f"{source.name} has the column “{name}” in row 1 more than once. "
+            f"Choose it by its number ({' or '.join(places)}), or rename one."
+        )
     if name in source.columns:
         return source.columns.index(name)
     if name.isdigit() and 1 <= int(name) <= len(source.columns):
         return int(name) - 1
     known = ", ".join(f"“{column}”" for column in source.columns)
-    raise UserError(f"{source.path.name} has no column “{name}”. Its columns are: {known}.")
+    raise UserError(f"{source.name} has no column “{name}”. Its columns are: {known}.")
 
 
-def _mapped(source: Source, record: Record, texts: list[int], label: int | None, split: int | None) -> Row | BadRow:
+def _mapped(
+    source: Source, record: Record, texts: list[int], label: int | None, split: int | None,
+    id_: int | None = None, group: int | None = None,
+) -> Row | BadRow:  # fmt: skip
     number, cells = record
     parts = [cells[index].strip() for index in texts]
     if not any(parts):
-        return BadRow(source.path.name, number, "no text")
+        return BadRow(source.name, number, "no text")
     text = parts[0] if len(parts) == 1 else join_fields(parts)
-    return Row(number, text, _cell(cells, label), _cell(cells, split))
+    return Row(number, text, *(_cell(cells, index) for index in (label, split, id_, group)))
 
 
 def join_fields(parts: list[str]) -> str:
@@ -237,7 +173,7 @@ def _cell(cells: list[str], index: int | None) -> str:
 
 
 def _records(source: Source) -> Iterator[Record | BadRow]:
+    if source.parts:
+        return chain.from_iterable(map(_records, source.parts))
     reader = catalog.resolve("reader", source.reader)
     return iter(reader(source))
-
-

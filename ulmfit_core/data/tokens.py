@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +61,70 @@ def write(folder: Path, documents: Iterable[np.ndarray], dtype: np.dtype, meta: 
         log = files.AppendLog(fresh / "ids.bin")
         lengths = [_append(log, document.astype(dtype)) for document in documents]
         log.close()
-        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
-        np.save(fresh / "offsets.npy", offsets, allow_pickle=False)
-        facts = {"format": FORMAT, "dtype": np.dtype(dtype).name, "tokens": int(offsets[-1]), **(meta or {})}
-        files.write_json(fresh / "tokens.json", facts)
+        _describe(fresh, np.array(lengths, np.int64), dtype, meta)
+    return Tokens.open(folder)
+
+
+def join(folder: Path, parts: Iterable[Path], dtype: np.dtype, meta: dict[str, Any] | None = None) -> Tokens:
+    """As `write`, of documents that lie in the files of parts, in this order; each holds ids of `dtype`."""
+    with files.replacing_folder(Path(folder)) as fresh:
+        log = files.AppendLog(fresh / "ids.bin")
+        lengths = [_append_part(log, part) for part in parts]
+        log.close()
+        _describe(fresh, np.concatenate([np.empty(0, np.int64), *lengths]), dtype, meta)
     return Tokens.open(folder)
 
 
 def _append(log: files.AppendLog, document: np.ndarray) -> int:
     log.write(document.tobytes())
     return len(document)
+
+
+def _append_part(log: files.AppendLog, part: Path) -> np.ndarray:
+    content = part.read_bytes()
+    _, lengths, begin = _head(content)
+    log.write(content[begin:])
+    return lengths
+
+
+def _describe(fresh: Path, lengths: np.ndarray, dtype: np.dtype, meta: dict[str, Any] | None) -> None:
+    """What stands beside ids.bin: where each document begins, and tokens.json."""
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+    np.save(fresh / "offsets.npy", offsets, allow_pickle=False)
+    facts = {"format": FORMAT, "dtype": np.dtype(dtype).name, "tokens": int(offsets[-1]), **(meta or {})}
+    files.write_json(fresh / "tokens.json", facts)
+
+
+# Parts, from which `join` makes the whole
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of texts before they were cut to a length: words between white space, tokens, and unknown ones among them."""
+
+    words: int = 0
+    tokens: int = 0
+    unknown: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.words + other.words, self.tokens + other.tokens, self.unknown + other.unknown)
+
+
+def pack(documents: Sequence[np.ndarray], counts: Counts) -> bytes:
+    """The content of a part's file: int64 counts and number of documents, their int64 lengths, and all ids."""
+    head = [counts.words, counts.tokens, counts.unknown, len(documents), *map(len, documents)]
+    return b"".join([np.array(head, np.int64).tobytes(), *(document.tobytes() for document in documents)])
+
+
+def counts_of(parts: Iterable[Path]) -> Counts:
+    return sum((_head(part.read_bytes())[0] for part in parts), Counts())
+
+
+def _head(content: bytes) -> tuple[Counts, np.ndarray, int]:
+    """Counts, lengths of the documents: int64, shape (documents,), and where the ids begin."""
+    words, counted, unknown, documents = map(int, np.frombuffer(content, np.int64, 4))
+    lengths = np.frombuffer(content, np.int64, documents, 4 * 8)
+    return Counts(words, counted, unknown), lengths, 8 * (4 + documents)
 
 
 def open_tokens(tokens_folder: Path, vocabulary: Vocabulary, kind: str, fingerprint: str = "") -> Tokens:

@@ -2,52 +2,136 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ulmfit_core import catalog, files
+from ulmfit_core import __version__, catalog, files
 from ulmfit_core.config import VocabSettings
 from ulmfit_core.data import tokens
 from ulmfit_core.data.dataset import Dataset
+from ulmfit_core.data.numericalise import numericalise
+from ulmfit_core.data.tokens import Tokens
+from ulmfit_core.errors import UserError
 from ulmfit_core.events import Artefact
 from ulmfit_core.jobs.base import base_folder
 from ulmfit_core.project import Project
 from ulmfit_core.run import Run
-from ulmfit_core.text import vocab, words
+from ulmfit_core.text import coverage, extend, vocab, words
 from ulmfit_core.text.train_vocab import train
-from ulmfit_core.text.vocab import Vocabulary
+from ulmfit_core.text.vocab import Pieces, Vocabulary
 
-CHUNK = 1000
 SAMPLE_CHUNK = 200
 CORPUS_CHUNK = 20
+# Characters of text for the facts about a vocabulary, and how many tokens each list of them has.
+FACTS_SAMPLE = 500_000
+FACTS_SHOWN = 100
+LABELS = {"dataset": "Encoding the texts", "corpus": "Encoding the general text"}
+# In a working folder, the hash of the vocabulary with which its parts were encoded.
+BEGUN = "vocabulary.txt"
 
 
 def build_vocab(project: Project, run: Run) -> dict[str, Any]:
-    """Fill vocab/ and tokens/<hash>/. Returns size, tokens, tokens_per_word, unknown (share of tokens), seconds.
+    """Fill vocab/ and tokens/<hash>/. Returns size, tokens, tokens_per_word, unknown (share of tokens), seconds,
+    and, to judge the vocabulary by: by_size (size, tokens_per_word, unknown), frequent and not_known (token, count),
+    shared (with the pretrained model's, share of its tokens; None without one).
 
+    What breaks off while texts are encoded goes on from there the next time, if neither data nor settings changed.
     Raises UserError if nothing was imported, the pretrained model is missing, or the text is not enough.
     """
     began = time.monotonic()
     dataset = Dataset.open(project.dataset_folder)
-    settings = project.recipe.vocab
-    with files.replacing_folder(project.vocab_folder) as folder:
-        if project.recipe.base != "none" and settings.reuse:
-            Vocabulary.load(base_folder(project.recipe.base)).copy_to(folder)
-        else:
-            content = _learn(dataset, settings, folder, run)
-            facts = settings.model_dump(mode="json")
-            vocab.new_vocabulary(settings.kind, content, settings.rules, facts).copy_to(folder)
-    vocabulary = Vocabulary.load(project.vocab_folder)
-    report = encode_all(project, dataset, vocabulary, run)
+    work = _working_folder(project, dataset)
+    for other in project.tokens_folder.glob("*.work-*"):
+        if other != work:
+            shutil.rmtree(other)
+    vocabulary = _begun(project, work)
+    if vocabulary is None:
+        vocabulary = _build(project, dataset, run)
+        files.write_text(work / BEGUN, vocabulary.hash)
+    else:
+        run.message("The vocabulary stands already; its texts are encoded on from where the last run came to.")
+    report = encode_all(project, dataset, vocabulary, work, run) | _facts(project, dataset, vocabulary)
+    files.remove_folder(work)
     run.emit(Artefact("vocabulary", str(project.vocab_folder)))
     return {"size": vocabulary.size, **report, "seconds": time.monotonic() - began}
 
 
+def _build(project: Project, dataset: Dataset, run: Run) -> Vocabulary:
+    """Fill vocab/."""
+    settings = project.recipe.vocab
+    with files.replacing_folder(project.vocab_folder) as folder:
+        base = _base(project)
+        if base and settings.reuse and settings.extend:
+            _extended(base, dataset, settings, folder, run).copy_to(folder)
+        elif base and settings.reuse:
+            base.copy_to(folder)
+        else:
+            content = _learn(dataset, settings, folder, run)
+            facts = settings.model_dump(mode="json")
+            vocab.new_vocabulary(settings.kind, content, settings.rules, facts).copy_to(folder)
+    return Vocabulary.load(project.vocab_folder)
+
+
+# Going on after a break
+
+
+def goes_on(project: Project) -> bool:
+    """Whether an earlier build broke off while it encoded the texts, and the next one takes up what it finished."""
+    if not (project.dataset_folder / "dataset.json").exists():
+        return False
+    return _begun(project, _working_folder(project, Dataset.open(project.dataset_folder))) is not None
+
+
+def _working_folder(project: Project, dataset: Dataset) -> Path:
+    """Where finished parts wait until all are there: its name follows from settings, data and program."""
+    stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _sources(dataset).values()]
+    made_of = json.dumps([__version__, project.fingerprint("vocab"), stamps])
+    return project.tokens_folder / f".work-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
+
+
+def _begun(project: Project, work: Path) -> Vocabulary | None:
+    """The vocabulary with which the parts of a working folder were encoded, if it is still the project's."""
+    if not (work / BEGUN).exists():
+        return None
+    try:
+        vocabulary = Vocabulary.load(project.vocab_folder)
+    except UserError:
+        return None  # it is made anew
+    return vocabulary if vocabulary.hash == (work / BEGUN).read_text(encoding="utf-8") else None
+
+
+def _sources(dataset: Dataset) -> dict[str, Path]:
+    """The Arrow files whose texts are encoded, by the name of their tokens."""
+    names = {"dataset": "rows.arrow", **({"corpus": "corpus.arrow"} if dataset.has_corpus else {})}
+    return {kind: dataset.folder / name for kind, name in names.items()}
+
+
+def _base(project: Project) -> Vocabulary | None:
+    """The pretrained model's vocabulary."""
+    return Vocabulary.load(base_folder(project.recipe.base)) if project.recipe.base != "none" else None
+
+
 # Learning
+
+
+def _extended(base: Vocabulary, dataset: Dataset, settings: VocabSettings, folder: Path, run: Run) -> Vocabulary:
+    """The base with the pieces that a vocabulary of its size and `settings.extend` has from these texts besides."""
+    pieces = extend.check(base)
+    size = base.size + settings.extend
+    given = {"kind": extend.KIND, "rules": base.rules, "size": size, "byte_fallback": False}
+    wanted = settings.model_copy(update=given)
+    learned = Pieces(_learn(dataset, wanted, folder, run), {"rules": base.rules})
+    found = extend.extended(pieces, learned, settings.extend)
+    run.message(f"{found.size - base.size:,} new pieces follow the {base.size:,} of the pretrained model.")
+    return found
 
 
 def _learn(dataset: Dataset, settings: VocabSettings, folder: Path, run: Run) -> bytes:
@@ -83,35 +167,30 @@ def _upto(size: int, count: int, chunk: int, texts: Callable[[int, int], list[st
 # Encoding
 
 
-def encode_all(project: Project, dataset: Dataset, vocabulary: Vocabulary, run: Run) -> dict[str, Any]:
+def encode_all(project: Project, dataset: Dataset, vocabulary: Vocabulary, work: Path, run: Run) -> dict[str, Any]:
     """Encode rows and general text. Returns tokens, tokens_per_word and unknown, all of the rows."""
-    place = project.tokens_folder / vocabulary.hash
     meta = {"fingerprint": project.fingerprint("import"), "vocabulary": vocabulary.hash}
-    limit = project.recipe.vocab.max_tokens
-    counts = {"words": 0, "tokens": 0, "unknown": 0}
-    rows = _encoded(dataset.texts_between, len(dataset), CHUNK, vocabulary, run, "Encoding the texts", counts)
-    cut = (ids[:limit] if limit else ids for ids in rows)
-    tokens.write(place / "dataset", cut, vocabulary.dtype, meta)
-    if dataset.has_corpus:
-        texts, label = dataset.corpus_texts, "Encoding the general text"
-        corpus = _encoded(texts, dataset.corpus_size, CORPUS_CHUNK, vocabulary, run, label)
-        tokens.write(place / "corpus", corpus, vocabulary.dtype, meta)
+    counts = tokens.Counts()
+    for kind, source in _sources(dataset).items():
+        parts_folder = work / f"{vocabulary.hash}-{kind}"
+        limit = project.recipe.vocab.max_tokens if kind == "dataset" else 0
+        parts = numericalise(source, project.vocab_folder, parts_folder, run, LABELS[kind], limit)
+        tokens.join(project.tokens_folder / vocabulary.hash / kind, parts, vocabulary.dtype, meta)
+        counts = tokens.counts_of(parts) if kind == "dataset" else counts
     return {
-        "tokens": counts["tokens"],
-        "tokens_per_word": counts["tokens"] / max(counts["words"], 1),
-        "unknown": counts["unknown"] / max(counts["tokens"], 1),
+        "tokens": counts.tokens,
+        "tokens_per_word": counts.tokens / max(counts.words, 1),
+        "unknown": counts.unknown / max(counts.tokens, 1),
     }
 
 
-def _encoded(
-    texts: Callable[[int, int], list[str]], count: int, chunk: int, vocabulary: Vocabulary, run: Run, label: str,
-    counts: dict[str, int] | None = None,
-) -> Iterator[np.ndarray]:  # fmt: skip
-    for start in run.track(range(0, count, chunk), label):
-        batch = texts(start, start + chunk)
-        for text, ids in zip(batch, vocabulary.encode(batch)):
-            if counts is not None:
-                counts["words"] += len(text.split())
-                counts["tokens"] += len(ids)
-                counts["unknown"] += int((ids == vocabulary.unk).sum())
-            yield ids
+def _facts(project: Project, dataset: Dataset, vocabulary: Vocabulary) -> dict[str, Any]:
+    sample = list(sample_texts(dataset, FACTS_SAMPLE))
+    encoded = Tokens.open(project.tokens_folder / vocabulary.hash / "dataset")
+    base = _base(project)
+    return {
+        "by_size": [asdict(figures) for figures in coverage.by_size(vocabulary, sample)],
+        "frequent": coverage.most_frequent(encoded.ids, vocabulary, FACTS_SHOWN),
+        "not_known": coverage.most_unknown(vocabulary, sample, FACTS_SHOWN),
+        "shared": coverage.overlap(vocabulary, base) if base else None,
+    }

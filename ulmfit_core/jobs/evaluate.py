@@ -10,7 +10,7 @@ import numpy as np
 from ulmfit_core import events, files
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.formats import BadRow
-from ulmfit_core.data.readers import read_rows
+from ulmfit_core.data.gather import read_another
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference import baseline
 from ulmfit_core.inference.predictor import Predictor
@@ -31,9 +31,9 @@ def evaluate(project: Project, run: Run, data: Path | None = None, split: str = 
     dataset = Dataset.open(project.dataset_folder)
     predictor = Predictor.load(project.bundle_folder("classify"))
     if data is not None:
-        name, texts, labels = _file(data, project, run)
+        name, texts, labels, ids = _file(data, project, run)
     else:
-        name, texts, labels = _rows(dataset, split)
+        name, texts, labels, ids = _rows(dataset, split)
     unknown = sorted(set(labels) - set(predictor.labels))
     if unknown:
         raise UserError(f"{name} has labels that the classifier never saw: {', '.join(unknown[:5])}.")
@@ -44,33 +44,34 @@ def evaluate(project: Project, run: Run, data: Path | None = None, split: str = 
         **_figures(scores, truth, predictor.labels),
         **_baselines(dataset, predictor, texts, truth),
     }
-    report["worst"] = _worst(texts, truth, scores, predictor.labels)
+    report["worst"] = _worst(texts, ids, truth, scores, predictor.labels)
+    if dataset.transductive:
+        report["transductive"] = True
     if run.folder:
         files.write_json(run.folder / "report.json", report)
         run.emit(events.Artefact("report", str(run.folder / "report.json")))
     return report
 
 
-def _rows(dataset: Dataset, split: str) -> tuple[str, list[str], list[str]]:
-    """(split used, texts, labels); validation rows where there is no test."""
+def _rows(dataset: Dataset, split: str) -> tuple[str, list[str], list[str], list[str]]:
+    """(split used, texts, labels, ids); validation rows where there is no test."""
     rows = dataset.labelled_rows(split)
     if len(rows) == 0 and split == "test":
         return _rows(dataset, "valid")
     if len(rows) == 0:
         raise UserError("The data has no labelled rows to measure on. Give a test file or raise the test fraction.")
-    return split, dataset.texts(rows), [dataset.labels[i] for i in dataset.label_ids[rows]]
+    return split, dataset.texts(rows), [dataset.labels[i] for i in dataset.label_ids[rows]], dataset.ids(rows)
 
 
-def _file(data: Path, project: Project, run: Run) -> tuple[str, list[str], list[str]]:
-    """(file, texts, labels) of the labelled rows of a file that has the project's columns."""
-    settings = project.recipe.data.model_copy(update={"split_column": ""})
-    rows = list(run.track(read_rows(data, settings), "Reading", 0))
+def _file(data: Path, project: Project, run: Run) -> tuple[str, list[str], list[str], list[str]]:
+    """(file, texts, labels, ids) of the labelled rows of a file that has the project's columns."""
+    rows = list(run.track(read_another(data, project.recipe.data), "Reading", 0))
     usable = [row for row in rows if not isinstance(row, BadRow) and row.label]
     if len(usable) < len(rows):
         run.message(f"{len(rows) - len(usable)} rows of {data} are unusable or have no label.", "warning")
     if not usable:
         raise UserError(f"{data} has no labelled rows. Name a file with the columns of the project's data.")
-    return str(data), [row.text for row in usable], [row.label for row in usable]
+    return str(data), [row.text for row in usable], [row.label for row in usable], [row.id for row in usable]
 
 
 def _probabilities(predictor: Predictor, texts: list[str], run: Run) -> np.ndarray:
@@ -110,15 +111,17 @@ def _baselines(dataset: Dataset, predictor: Predictor, texts: list[str], truth: 
     return {"baseline_tfidf": classification(tfidf, truth), "majority": classification(majority, truth)["accuracy"]}
 
 
-def _worst(texts: list[str], truth: np.ndarray, scores: np.ndarray, labels: list[str]) -> list[dict[str, Any]]:
-    """The wrong answers given with the least probability for the truth, worst first."""
+def _worst(
+    texts: list[str], ids: list[str], truth: np.ndarray, scores: np.ndarray, labels: list[str]
+) -> list[dict[str, Any]]:
+    """The wrong answers given with the least probability for the truth, worst first, with their ids if they have."""
     of_truth = scores[np.arange(len(truth)), truth]
     guess = scores.argmax(1)
     order = [int(i) for i in np.argsort(of_truth) if guess[i] != truth[i]][:WORST]
     return [
         {
-            "text": texts[i], "label": labels[truth[i]], "predicted": labels[guess[i]],
-            "probability": float(scores[i, guess[i]]),
+            **({"id": ids[i]} if ids[i] else {}), "text": texts[i], "label": labels[truth[i]],
+            "predicted": labels[guess[i]], "probability": float(scores[i, guess[i]]),
         }
         for i in order
     ]  # fmt: skip

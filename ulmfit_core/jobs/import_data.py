@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pyarrow as pa
 from ulmfit_core import files
 from ulmfit_core.config import DataSettings
 from ulmfit_core.data import dataset as store
-from ulmfit_core.data import splits
+from ulmfit_core.data import repeats, splits
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.formats import BadRow
 from ulmfit_core.data.gather import BATCH, Gathered, gather_corpus, gather_rows
@@ -23,6 +24,7 @@ from ulmfit_core.events import Artefact
 from ulmfit_core.project import Project
 from ulmfit_core.run import Run
 
+ROLES = ("data", "valid", "test", "unlabelled", "corpus")
 FEW_ROWS = 3
 
 
@@ -34,10 +36,12 @@ def import_data(project: Project, run: Run) -> dict[str, Any]:
     settings = project.recipe.data
     if not settings.data:
         raise UserError("No file was chosen. Choose a file with your texts first.")
-    paths = {role: locate(project, getattr(settings, role)) for role in ("data", "test", "unlabelled", "corpus")}
+    paths = {role: locate(project, getattr(settings, role)) for role in ROLES}
     with files.replacing_folder(project.dataset_folder) as folder:
-        gathered = _gather(paths, settings, run, folder)
-        facts = _write(folder, gathered, paths, settings, run)
+        with contextlib.closing(files.AppendLog(folder / store.BAD_ROWS)) as log:
+            log.write(store.bad_rows_head())
+            gathered = _gather(Gathered(log), paths, settings, run, folder)
+            facts = _write(folder, gathered, paths, settings, run)
         facts["fingerprint"] = project.fingerprint("import")
         facts["sources"] = [_source(path) for path in paths.values() if path]
         store.write_facts(folder, facts)
@@ -47,7 +51,7 @@ def import_data(project: Project, run: Run) -> dict[str, Any]:
 
 
 def summary(dataset: Dataset) -> dict[str, Any]:
-    """Rows, rows by split, labelled rows by class, number of bad rows, documents of general text."""
+    """Rows, rows by split, labelled rows by class, number of bad rows, documents of general text, repeated texts."""
     counts = Counter[str]()
     for split in ("train", "valid", "test"):
         counts.update(dataset.class_counts(split))
@@ -57,6 +61,8 @@ def summary(dataset: Dataset) -> dict[str, Any]:
         "classes": dict(counts),
         "bad_rows": dataset.facts["bad_row_count"],
         "corpus_documents": dataset.corpus_size,
+        "repeats": dataset.facts.get("repeats", {}),
+        "transductive": dataset.transductive,
     }
 
 
@@ -68,10 +74,12 @@ def locate(project: Project, name: str) -> Path | None:
     return beside if beside.exists() else Path(name).expanduser()
 
 
-def _gather(paths: dict[str, Path | None], settings: DataSettings, run: Run, folder: Path) -> Gathered:
+def _gather(
+    gathered: Gathered, paths: dict[str, Path | None], settings: DataSettings, run: Run, folder: Path
+) -> Gathered:
     data = paths["data"]
     assert data is not None
-    gathered = gather_rows(data, paths["test"], paths["unlabelled"], settings, run, folder / "texts.part")
+    gather_rows(gathered, paths, settings, run, folder / "texts.part")
     if not gathered.splits:
         raise UserError(f"{data.name} has no row with text. Choose another text column.")
     if settings.label:
@@ -98,8 +106,9 @@ def _check_classes(data: Path, gathered: Gathered, settings: DataSettings) -> No
 
 def learnable(gathered: Gathered) -> list[str]:
     """The classes of the training and validation rows, sorted."""
-    known = (splits.TRAIN, splits.VALID)
-    return sorted({label for label, split in zip(gathered.labels, gathered.splits) if label and split in known})
+    places, parts = np.array(gathered.labels.places), np.array(gathered.splits)
+    known = np.unique(places[(parts == splits.TRAIN) | (parts == splits.VALID)])
+    return sorted(gathered.labels.known[place] for place in known if gathered.labels.known[place])
 
 
 def _write(
@@ -107,99 +116,159 @@ def _write(
 ) -> dict[str, Any]:
     """Assign the splits and write rows.arrow and corpus.arrow. Returns the facts for dataset.json."""
     classes = learnable(gathered)
-    numbers = {label: number for number, label in enumerate(classes)}
-    labels = np.array([numbers.get(label, -1) for label in gathered.labels], np.int32)
+    labels = _numbered(gathered, classes)
     parts = np.array(gathered.splits, np.int8)
     keep = _known_test_rows(gathered, labels, parts)
-    if classes:
-        _assign(parts, labels, settings)
-        _warn_small_classes(classes, labels, parts, run)
     texts = store.read_table(folder / "texts.part")
-    tested = _hashes(texts, np.flatnonzero(parts == splits.TEST))
-    leaks = np.array([store.text_hash(text) in tested for text in _each(texts, run)], bool)
-    removed = leaks & (parts == splits.UNLABELLED)
-    _tell_leaks(leaks, parts, run)
-    lm = ~leaks & (parts != splits.TEST)
-    store.write_table(folder / "rows.arrow", store.ROWS, _rows(texts, labels, parts, lm, keep & ~removed))
+    numbers = repeats.hashes(_each(texts, run))
+    counted = repeats.count_repeats(numbers[keep], labels[keep])
+    groups = _groups(gathered, settings, run)
+    if classes:
+        rng = np.random.default_rng(settings.seed)
+        splits.assign(parts, labels, groups, settings, rng)
+        labels[splits.keep_labelled(parts, labels, settings.labelled_rows, rng)] = -1
+        _warn_rare_classes(classes, labels, parts, run)
+        _warn_torn_groups(parts, groups, settings, run)
+    tested = np.unique(numbers[(parts == splits.TEST) & keep])
+    lm, kept = _readers(numbers, tested, parts, groups, settings, run)
+    columns = {"label": labels, "split": parts, "lm": lm}
+    store.write_table(folder / "rows.arrow", store.ROWS, _rows(texts, gathered, columns, keep & kept))
     del texts
     (folder / "texts.part").unlink()
-    facts: dict[str, Any] = {"labels": classes}
+    facts: dict[str, Any] = {"labels": classes, "repeats": counted, "transductive": settings.transductive}
     if paths["corpus"]:
-        facts["corpus_words"] = _write_corpus(folder, paths["corpus"], settings, tested, run, gathered)
+        unseen = np.empty(0, np.int64) if settings.transductive else tested
+        facts["corpus_words"] = _write_corpus(folder, paths["corpus"], settings, unseen, run, gathered)
     return facts | {"bad_row_count": gathered.bad_row_count, "bad_rows": gathered.bad_rows}
+
+
+def _numbered(gathered: Gathered, classes: list[str]) -> np.ndarray:
+    """int32, shape (rows,): places in `classes`, -1 for a label that is none of them."""
+    numbers = {label: number for number, label in enumerate(classes)}
+    known = np.array([numbers.get(label, -1) for label in gathered.labels.known], np.int32)
+    return known[np.array(gathered.labels.places)]
+
+
+def _groups(gathered: Gathered, settings: DataSettings, run: Run) -> np.ndarray | None:
+    """int64, shape (rows,): a number for each group, one of its own for each row without a group."""
+    if not settings.group_column:
+        return None
+    groups = np.array(gathered.groups.places, np.int64)
+    alone = np.array([not name for name in gathered.groups.known])[groups]
+    groups[alone] = len(gathered.groups.known) + np.flatnonzero(alone)
+    bare = int((alone & (np.array(gathered.splits) != splits.UNLABELLED)).sum())
+    if bare:
+        run.message(f"{bare:,} rows have no “{settings.group_column}”. Each of them is taken for a group of its own.")
+    return groups
 
 
 def _known_test_rows(gathered: Gathered, labels: np.ndarray, parts: np.ndarray) -> np.ndarray:
     """Mask of the rows to keep: a test row of a class without training rows is a bad row."""
     keep = np.ones(len(parts), bool)
-    for row in np.flatnonzero((parts == splits.TEST) & (labels < 0)):
+    for row in np.flatnonzero((parts == splits.TEST) & (labels < 0)).tolist():
         if gathered.labels[row]:
             keep[row] = False
-            file, number = gathered.origins[row]
-            gathered.leave_out(BadRow(file, number, f"the class “{gathered.labels[row]}” has no training row"))
+            reason = f"the class “{gathered.labels[row]}” has no training row"
+            gathered.leave_out(BadRow(gathered.files[row], gathered.numbers[row], reason))
     parts[~keep] = splits.UNLABELLED
     return keep
 
 
-def _assign(parts: np.ndarray, labels: np.ndarray, settings: DataSettings) -> None:
-    rng = np.random.default_rng(settings.seed)
-    if not (parts == splits.TEST).any() and not settings.test and settings.test_fraction > 0:
-        splits.set_aside(parts, labels, settings.test_fraction, splits.TEST, rng)
-    if not (parts == splits.VALID).any():
-        splits.set_aside(parts, labels, settings.valid_fraction, splits.VALID, rng)
-    if not (parts == splits.VALID).any():
-        raise UserError("There are too few labelled rows to set some aside for validation. Add rows of each class.")
-    labels[splits.keep_labelled(parts, labels, settings.labelled_rows, rng)] = -1
-
-
-def _warn_small_classes(classes: list[str], labels: np.ndarray, parts: np.ndarray, run: Run) -> None:
+def _warn_rare_classes(classes: list[str], labels: np.ndarray, parts: np.ndarray, run: Run) -> None:
     counts = np.bincount(labels[(parts == splits.TRAIN) & (labels >= 0)], minlength=len(classes))
-    small = [f"“{name}” ({count})" for name, count in zip(classes, counts) if count < FEW_ROWS]
+    absent = [f"“{name}”" for name, count in zip(classes, counts) if not count]
+    if absent:
+        run.message(
+            f"No training row has {', '.join(absent)}: what no row shows is never learned. "
+            "Choose another split or add rows.", "warning",
+        )  # fmt: skip
+    small = [f"“{name}” ({count})" for name, count in zip(classes, counts) if 0 < count < FEW_ROWS]
     if small:
         run.message(f"Classes with very few training rows are hardly learned: {', '.join(small[:10])}.", "warning")
 
 
-def _hashes(texts: pa.Table, rows: np.ndarray) -> set[int]:
-    return {store.text_hash(text) for text in texts.column("text").take(pa.array(rows)).to_pylist()}
-
-
-def _each(texts: pa.Table, run: Run) -> Iterator[str]:
-    for batch in run.track(texts.to_batches(), "Looking for test texts elsewhere"):
-        yield from batch.column("text").to_pylist()
-
-
-def _tell_leaks(leaks: np.ndarray, parts: np.ndarray, run: Run) -> None:
-    removed = int((leaks & (parts == splits.UNLABELLED)).sum())
-    shared = int((leaks & (parts <= splits.VALID)).sum())
-    if removed:
-        run.message(f"{removed:,} unlabelled texts also stand in the test rows and were removed.")
-    if shared:
+def _warn_torn_groups(parts: np.ndarray, groups: np.ndarray | None, settings: DataSettings, run: Run) -> None:
+    """Tell where the data itself, or the tail of a file, sets rows of one group on two sides."""
+    if groups is None:
+        return
+    known = parts != splits.UNLABELLED
+    sides = np.unique(np.stack([groups[known], parts[known]], 1), axis=0)
+    torn = int((np.unique(sides[:, 0], return_counts=True)[1] > 1).sum())
+    if torn:
         run.message(
-            f"{shared:,} training or validation texts also stand in the test rows. They keep their labels, "
-            "but the language model does not read them.", "warning",
+            f"{torn:,} groups of “{settings.group_column}” stand on more than one side, because the split follows "
+            "the place of a row, a column or a file.", "warning",
         )  # fmt: skip
 
 
+def _each(texts: pa.Table, run: Run) -> Iterator[str]:
+    for batch in run.track(texts.to_batches(), "Looking for repeated texts"):
+        yield from batch.column("text").to_pylist()
+
+
+def _readers(
+    numbers: np.ndarray, tested: np.ndarray, parts: np.ndarray, groups: np.ndarray | None, settings: DataSettings,
+    run: Run,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Masks of the rows that may teach the language model, and of those that stay in the dataset.
+
+    `tested` are the hashes of the test texts. Unlabelled texts of a tested group teach nothing either.
+    """
+    leaks = repeats.stand_in(numbers, tested)
+    _tell_leaks(leaks, parts, settings, run)
+    if settings.transductive:
+        return np.ones(len(parts), bool), np.ones(len(parts), bool)
+    lm = ~leaks & (parts != splits.TEST)
+    if groups is not None:
+        lm &= ~((parts == splits.UNLABELLED) & np.isin(groups, groups[parts == splits.TEST]))
+    return lm, ~(leaks & (parts == splits.UNLABELLED))
+
+
+def _tell_leaks(leaks: np.ndarray, parts: np.ndarray, settings: DataSettings, run: Run) -> None:
+    removed = int((leaks & (parts == splits.UNLABELLED)).sum())
+    shared = int((leaks & (parts <= splits.VALID)).sum())
+    tested = int((parts == splits.TEST).sum())
+    if settings.transductive and tested:
+        run.message(
+            f"The language model reads the texts of the {tested:,} test rows too, without their labels "
+            "(data.transductive is on)."
+        )
+    elif removed:
+        run.message(f"{removed:,} unlabelled texts also stand in the test rows and were removed.")
+    if shared:
+        unread = "" if settings.transductive else ", but the language model does not read them"
+        run.message(
+            f"{shared:,} training or validation texts also stand in the test rows. They keep their labels{unread}.",
+            "warning",
+        )
+
+
 def _rows(
-    texts: pa.Table, labels: np.ndarray, parts: np.ndarray, lm: np.ndarray, keep: np.ndarray
+    texts: pa.Table, gathered: Gathered, columns: dict[str, np.ndarray], keep: np.ndarray
 ) -> Iterator[dict[str, Any]]:
-    for start in range(0, len(parts), BATCH):
+    """Batches of the rows of the mask `keep`, as store.ROWS has them."""
+    names = np.array(gathered.groups.known, object)
+    groups = np.array(gathered.groups.places)
+    for start in range(0, len(keep), BATCH):
         mask = keep[start : start + BATCH]
         here = slice(start, start + BATCH)
-        text = texts.column("text").slice(start, BATCH).filter(pa.array(mask)).combine_chunks()
-        yield {"text": text, "label": labels[here][mask], "split": parts[here][mask], "lm": lm[here][mask]}
+        kept = texts.slice(start, BATCH).filter(pa.array(mask)).combine_chunks()
+        cells = {name: kept.column(name).combine_chunks() for name in ("text", "id")}
+        numbers = {name: values[here][mask] for name, values in columns.items()}
+        yield {**cells, **numbers, "group": names[groups[here][mask]]}
 
 
 def _write_corpus(
-    folder: Path, path: Path, settings: DataSettings, tested: set[int], run: Run, gathered: Gathered
+    folder: Path, path: Path, settings: DataSettings, tested: np.ndarray, run: Run, gathered: Gathered
 ) -> int:
-    """Write corpus.arrow without texts of test rows. Returns the number of words."""
+    """Write corpus.arrow without the texts whose hashes are `tested`. Returns the number of words."""
     words, removed = 0, 0
 
     def batches() -> Iterator[dict[str, Any]]:
         nonlocal words, removed
         for batch in gather_corpus(path, settings, run, gathered):
-            kept = [text for text in batch["text"] if store.text_hash(text) not in tested]
+            seen = repeats.stand_in(repeats.hashes(batch["text"]), tested)
+            kept = [text for text, known in zip(batch["text"], seen) if not known]
             removed += len(batch["text"]) - len(kept)
             words += sum(len(text.split()) for text in kept)
             yield {"text": kept}
@@ -215,8 +284,7 @@ def _write_corpus(
 def _tell_bad_rows(gathered: Gathered, run: Run) -> None:
     if not gathered.bad_row_count:
         return
-    common = Counter(row.reason for row in gathered.bad_rows).most_common(3)
-    reasons = ", ".join(f"{count:,} × {reason}" for reason, count in common)
+    reasons = ", ".join(f"{count:,} × {reason}" for reason, count in gathered.reasons.most_common(3))
     first = gathered.bad_rows[0]
     text = f"{gathered.bad_row_count:,} rows were left out ({reasons}); the first is row {first.row:,} of {first.file}."
     run.message(text, "warning")

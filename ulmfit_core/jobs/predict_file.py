@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from ulmfit_core import events, files
 from ulmfit_core.data.formats import BadRow
-from ulmfit_core.data.gather import batches
-from ulmfit_core.data.readers import Row, read_rows
+from ulmfit_core.data.gather import batches, read_another
+from ulmfit_core.data.readers import Row
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference.predictor import Prediction, Predictor
 from ulmfit_core.project import Project
 from ulmfit_core.run import Run
 
 BATCH = 256
-# A spreadsheet takes a cell that begins so for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def predict_file(project: Project, run: Run, data: Path, out: Path | None = None) -> dict[str, Any]:
@@ -31,8 +28,7 @@ def predict_file(project: Project, run: Run, data: Path, out: Path | None = None
     """
     lines = _lines_for(out) if out else None
     predictor = Predictor.load(project.bundle_folder("classify"))
-    settings = project.recipe.data.model_copy(update={"label": "", "split_column": ""})
-    rows = read_rows(data, settings)
+    rows = read_another(data, project.recipe.data.model_copy(update={"label": ""}))
     bad: list[BadRow] = []
     predictions = _predictions(predictor, run.track(_usable(rows, bad), "Classifying", 0), run)
     if out and lines:
@@ -76,24 +72,18 @@ def _lines_for(out: Path) -> Callable[[list[str], Iterator[tuple[Row, Prediction
 
 def _json_lines(labels: list[str], predictions: Iterator[tuple[Row, Prediction]]) -> Iterator[str]:
     for row, prediction in predictions:
-        yield json.dumps({"row": row.number, **as_record(prediction)}, ensure_ascii=False) + "\n"
+        named = {"id": row.id} if row.id else {}
+        yield json.dumps({"row": row.number, **named, **as_record(prediction)}, ensure_ascii=False) + "\n"
 
 
 def _csv_lines(labels: list[str], predictions: Iterator[tuple[Row, Prediction]]) -> Iterator[str]:
-    yield _csv_line(["row", "text", "label", *(f"p({label})" for label in labels)])
-    for row, prediction in predictions:
+    first = next(predictions, None)
+    named = first is not None and bool(first[0].id)
+    yield files.csv_line(["row", *(["id"] if named else []), "text", "label", *(f"p({label})" for label in labels)])
+    for row, prediction in chain([first] if first else [], predictions):
         shares = [f"{prediction.probabilities[label]:.6f}" for label in labels]
-        yield _csv_line([str(row.number), _neutral(prediction.text), _neutral(prediction.label), *shares])
-
-
-def _neutral(cell: str) -> str:
-    return "'" + cell if cell.startswith(FORMULA) else cell
-
-
-def _csv_line(cells: list[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()
+        cells = [*([row.id] if named else []), prediction.text, prediction.label]
+        yield files.csv_line([str(row.number), *cells, *shares])
 
 
 def _write(out: Path, lines: Iterator[str]) -> int:

@@ -9,6 +9,7 @@ import torch
 
 from ulmfit_core import __version__, events
 from ulmfit_core.data import tokens
+from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
 from ulmfit_core.jobs.base import base_folder
@@ -22,6 +23,8 @@ from ulmfit_core.text.vocab import Vocabulary
 from ulmfit_core.training import threads
 from ulmfit_core.training.stage import Stage
 from ulmfit_core.training.trainer import Trainer
+
+TRANSDUCTIVE = "- test texts: read by the language model, without their labels (transductive)\n"
 
 
 def open_tokens(project: Project, vocab: Vocabulary, kind: str) -> Tokens:
@@ -54,11 +57,13 @@ def _mapped(bundle: Bundle, vocab: Vocabulary, run: Run) -> Bundle:
     if bundle.vocab.hash == vocab.hash or not isinstance(bundle.model, LanguageModel):
         return bundle
     rows = mapping.rows_of(bundle.vocab.pieces, vocab.pieces)
-    mapping.take_rows(bundle.model, rows)
+    parts = mapping.parts_of(bundle.vocab, vocab)
+    mapping.take_rows(bundle.model, rows, parts)
     new = rows.count(mapping.NEW)
+    mean = "the mean of their old pieces" if parts else "the mean of all its rows"
     run.message(
         f"The pretrained model was mapped onto the project's vocabulary: {len(rows) - new:,} of {len(rows):,} rows "
-        f"were copied, {new:,} are new and begin as the mean of all its rows."
+        f"were copied, {new:,} are new and begin as {mean}."
     )
     return replace(bundle, vocab=vocab)
 
@@ -72,6 +77,8 @@ def train_and_save(project: Project, run: Run, stage: Stage, bundle: Bundle, res
         history = trainer.fit(resume)
     best = history[trainer.at.best_epoch]
     report = {"best": best, "epochs": len(history), "steps": trainer.at.step, "seconds": trainer.at.seconds}
+    if Dataset.open(project.dataset_folder).transductive:
+        report["transductive"] = True
     bundle.facts = {"stage": stage.name, "run": folder.name, **report}
     target = project.bundle_folder(stage.name)
     bundles.save(target, bundle, model_card(project, stage.name, bundle, best))
@@ -90,6 +97,7 @@ def model_card(project: Project, step: str, bundle: Bundle, best: dict[str, floa
         f"layers {network.layers}\n"
         f"- vocabulary: {bundle.vocab.size} {bundle.vocab.unit}, hash {bundle.vocab.hash}, rules {bundle.vocab.rules}\n"
         f"- labels: {', '.join(bundle.labels) or 'none'}\n"
+        f"{TRANSDUCTIVE if bundle.facts.get('transductive') else ''}"
         f"- recipe: fingerprint {project.fingerprint(step)}, preset {project.recipe.preset}\n\n"
         f"On the held-out validation data, at the best epoch:\n\n{figures}\n"
     )

@@ -6,6 +6,7 @@ A vocabulary records which rules it was made with. `undo` turns markers back int
 from __future__ import annotations
 
 import html
+import itertools
 import re
 
 # The tokens with a meaning of their own, by id. fastai 1 has another order: map by string, never by id.
@@ -66,8 +67,9 @@ BREAKS = re.compile(r"<br ?/?>", re.IGNORECASE)
 WIKITEXT = re.compile(r" @([-.,])@ ")
 REPEAT = re.compile(r"([^\s\d])\1{2,}")
 WORDS = re.compile(rf"(?<!\w)({LETTER}+)((?: \1){{2,}})(?!\w)")
-# Letters, also behind an inner ' or &, and single capitals behind a dot: DON'T, AT&T, U.S.
-CASED = re.compile(rf"(?<!{LETTER}){CAPITAL}(?:['’&]?{LETTER}|\.{CAPITAL}(?!{LETTER}))*")
+# Letters, also behind an inner ' or &, and single capitals behind a dot: DON'T, AT&T, U.S. What stands before the
+# capital is looked at after it: a pattern that begins with a set of characters is searched for quickly.
+CASED = re.compile(rf"{CAPITAL}(?<!{LETTER}{CAPITAL})(?:['’&]?{LETTER}|\.{CAPITAL}(?!{LETTER}))*")
 MARKED_UP = re.compile(rf"( ?){UP}( ?)({LETTER}(?:['’&]?{LETTER}|\.{LETTER}(?!{LETTER}))*)")
 MARKED_MAJ = re.compile(rf"( ?){MAJ}( ?)(\S)")
 MARKED_REP = re.compile(rf"( ?){REP}( ?)(\d{{1,3}}) (\S)")
@@ -75,14 +77,52 @@ MARKED_WREP = re.compile(rf"( ?){WREP}( ?)(\d{{1,3}}) (\w+|\S+)")
 
 
 def ulmfit(text: str) -> str:
-    """Capitals (of any alphabet) and repeats become markers, digits stay, white space becomes one space."""
-    text = " " + " ".join(_mend(text).split())
+    """Capitals (of any alphabet) and repeats become markers, digits stay, white space becomes one space.
+
+    All but repeated words stays inside a word, and a language has few words that come often: each is worked out once.
+    """
+    words = _mend(text).split()
+    if _may_repeat(words):
+        return _mark(" " + " ".join(words)).strip()
+    return " ".join(map(KNOWN.__getitem__, words)).strip()
+
+
+class Known(dict[str, str]):
+    """Marked words by word; forgets all of them once it holds `most`, so that its size has a bound."""
+
+    most, longest = 2**17, 40
+
+    def __missing__(self, word: str) -> str:
+        marked = _mark(f" {word}")[1:]
+        if len(word) <= self.longest:
+            if len(self) >= self.most:
+                self.clear()
+            self[word] = marked
+        return marked
+
+
+KNOWN = Known()
+
+
+def _may_repeat(words: list[str]) -> bool:
+    """Whether WORDS could match: some word follows itself, and once more, but for signs before and behind the three."""
+    begins = map(str.startswith, itertools.islice(words, 2, None), itertools.islice(words, 1, None))
+    return any(
+        words[at].endswith(words[at + 1]) and words[at + 1].isalnum()
+        for at in itertools.compress(itertools.count(), begins)
+    )
+
+
+def _mark(text: str) -> str:
+    """A text that begins with a space, with its markers in place and in lower case."""
     text = REPEAT.sub(lambda found: f"{REP}{len(found[0])} {found[1]}", text)
-    text = WORDS.sub(lambda found: f"{WREP}{found[2].count(' ') + 1} {found[1]}", text)
+    if text.count(" ") > 2:  # one before each of three words
+        text = WORDS.sub(lambda found: f"{WREP}{found[2].count(' ') + 1} {found[1]}", text)
     text = CASED.sub(_case, text).lower()
     for mark, name in NAMES.items():
-        text = text.replace(f" {mark}", f" {name} ").replace(mark, name)
-    return text.strip()
+        if mark in text:
+            text = text.replace(f" {mark}", f" {name} ").replace(mark, name)
+    return text
 
 
 def plain(text: str) -> str:

@@ -25,10 +25,15 @@ from ulmfit_core.errors import UserError
 from ulmfit_core.events import Progress
 from ulmfit_core.run import Run
 from ulmfit_core.text.rules import SPECIALS
+from ulmfit_core.text.vocab import UNKNOWN
 
 LINE_CHARACTERS = 2000
 SHRUNK = re.compile(r"EM sub_iter=\d+ size=(\d+)")
+MERGED = re.compile(r"Completed (\d+) merge steps")
 TOO_SMALL = re.compile(r"smaller than required_chars\D*(\d+) vs (\d+)")
+TOO_SMALL_FOR_BYTES = re.compile(r"\(vocab_size\) >= \(0\)")
+TOO_LOW = re.compile(r"character_coverage\(\) >= ([\d.]+)")
+BYTES = 256
 LABEL = "Learning the vocabulary"
 
 
@@ -80,12 +85,12 @@ def _arguments(settings: VocabSettings, folder: Path) -> dict[str, Any]:
         "model_prefix": str(folder / "spm"),
         "vocab_size": settings.size,
         "character_coverage": settings.coverage,
-        "model_type": "unigram",
+        "model_type": settings.kind,
         "hard_vocab_limit": False,
-        "byte_fallback": False,
+        "byte_fallback": settings.byte_fallback,
         "unk_id": 0, "unk_piece": SPECIALS[0], "unk_surface": SPECIALS[0],
         "bos_id": -1, "eos_id": -1, "pad_id": -1,
-        "user_defined_symbols": list(SPECIALS[1:]),
+        "user_defined_symbols": [*SPECIALS[1:], *([UNKNOWN] if settings.byte_fallback else [])],
         # The rules have done it all: each word has its space already.
         "normalization_rule_name": "identity", "add_dummy_prefix": False, "remove_extra_whitespaces": False,
         "max_sentence_length": 4 * LINE_CHARACTERS,
@@ -112,6 +117,8 @@ def _watch(child: subprocess.Popen[bytes], settings: VocabSettings, run: Run) ->
         if found := SHRUNK.search(line):
             first = first or int(found[1])
             run.emit(Progress(LABEL, 100 * _share(first, int(found[1]), settings.size), 100.0))
+        if found := MERGED.search(line):
+            run.emit(Progress(LABEL, min(100.0, 100 * int(found[1]) / settings.size), 100.0))
         yield line
 
 
@@ -131,10 +138,16 @@ def _share(first: int, now: int, wanted: int) -> float:
 def _refusal(log: list[str], settings: VocabSettings) -> str:
     text = "\n".join(log)
     if found := TOO_SMALL.search(text):
+        characters = int(found[2]) - len(SPECIALS) - (1 + BYTES) * settings.byte_fallback
+        bytes_too = f" besides {BYTES} bytes" if settings.byte_fallback else ""
         return (
-            f"A vocabulary of {settings.size:,} pieces is too small for this text, which has {found[2]} different "
-            "characters. Raise the size or lower the coverage."
+            f"A vocabulary of {settings.size:,} pieces is too small for this text, which has {characters:,} different "
+            f"characters{bytes_too}. Raise the size or lower the coverage."
         )
+    if TOO_SMALL_FOR_BYTES.search(text):
+        return f"A vocabulary of {settings.size:,} pieces has no room for {BYTES} bytes. Raise the size."
+    if found := TOO_LOW.search(text):
+        return f"SentencePiece needs a coverage of at least {found[1]}. Raise vocab.coverage."
     reason = next((line for line in reversed(log) if line.strip()), "no reason was given")
     return f"SentencePiece could not learn a vocabulary: {reason[-300:]}. Give it more text or another size."
 

@@ -1,6 +1,6 @@
 """The vocabulary with the text rules it was made for, and the hash that ties models to it.
 
-There are two kinds: pieces of words (SentencePiece, here) and whole words (`words.py`).
+There are two classes: pieces of words or characters (SentencePiece, here) and whole words (`words.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import json
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ import sentencepiece as spm
 
 from ulmfit_core import catalog, files
 from ulmfit_core.errors import UserError
+from ulmfit_core.text.model_file import with_only
 from ulmfit_core.text.rules import BOS, PAD, SPECIALS, UNK, undo
 
 FORMAT = 1
@@ -39,11 +41,13 @@ class Vocabulary(ABC):
     """
 
     unk, pad, bos = UNK, PAD, BOS
+    # Threads that `encode` may use; 0 takes all cores where there is much to do.
+    threads = 0
     file: ClassVar[str]
     unit: ClassVar[str]
 
     def __init__(self, content: bytes, facts: dict[str, Any], size: int):
-        self._content = content
+        self.content = content
         self.facts = facts
         self.rules: str = facts["rules"]
         self.hash = vocabulary_hash(content, self.rules)
@@ -87,9 +91,17 @@ class Vocabulary(ABC):
     def tokens(self, text: str) -> list[str]:
         """The pieces of a text as the models see it, `xxbos` first."""
 
+    @abstractmethod
+    def unknown_in(self, texts: Sequence[str]) -> Iterator[str]:
+        """Whatever becomes `unk` in these texts, one after the other."""
+
+    @abstractmethod
+    def cut_down(self, size: int) -> Vocabulary:
+        """About `size` of the most frequent pieces or words; single characters stay, so that little becomes unknown."""
+
     def copy_to(self, folder: Path) -> None:
         """Write the vocabulary's file and vocab.json into a folder, such as a bundle's."""
-        files.write_bytes(Path(folder) / self.file, self._content)
+        files.write_bytes(Path(folder) / self.file, self.content)
         files.write_json(Path(folder) / FACTS, self.facts)
 
 
@@ -100,6 +112,9 @@ class Pieces(Vocabulary):
 
     def __init__(self, content: bytes, facts: dict[str, Any]):
         self._processor = spm.SentencePieceProcessor(model_proto=content)
+        # Bytes would stand in for UNKNOWN, too, so that it has a piece of its own there.
+        falls_back = facts.get("settings", {}).get("byte_fallback", False)
+        self._unknown = self.id_of(UNKNOWN) if falls_back else UNK
         super().__init__(content, facts, self._processor.get_piece_size())
 
     @property
@@ -111,17 +126,50 @@ class Pieces(Vocabulary):
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         prepared = [prepare(text, self._rule) for text in texts]
-        encoded = self._processor.encode(prepared, num_threads=_threads(len(texts)))
-        return [np.array([BOS, *ids], self.dtype) for ids in encoded]
+        threads = self.threads or _threads(len(texts))
+        return [self._begun(ids) for ids in self._processor.encode(prepared, num_threads=threads, out_type="numpy")]
+
+    def _begun(self, ids: np.ndarray) -> np.ndarray:
+        begun = np.empty(len(ids) + 1, self.dtype)
+        begun[0], begun[1:] = BOS, ids
+        if self._unknown != UNK:
+            begun[begun == self._unknown] = UNK
+        return begun
+
+    def unknown_in(self, texts: Sequence[str]) -> Iterator[str]:
+        prepared = [prepare(text, self._rule) for text in texts]
+        ids, written = (self._processor.encode(prepared, out_type=kind) for kind in (int, str))
+        for number, surface in zip(chain.from_iterable(ids), chain.from_iterable(written)):
+            if number in (UNK, self._unknown):
+                yield surface.replace(UNKNOWN, SPECIALS[UNK])
+
+    def cut_down(self, size: int) -> Pieces:
+        kept = {
+            number for number, piece in enumerate(self.pieces)
+            if number < size or len(piece) == 1 or self._processor.is_byte(number)
+        }  # fmt: skip
+        return Pieces(with_only(self.content, kept), self.facts)
+
+    def scores(self) -> list[tuple[str, float]]:
+        """All pieces by id with the logarithms of their shares of the text that they were learned from."""
+        return [(self._processor.id_to_piece(number), self._processor.get_score(number)) for number in range(self.size)]
+
+    def cut(self, piece: str) -> list[int]:
+        """The ids into which a piece of another vocabulary falls; no rules, no `bos`."""
+        return [int(number) for number in self._processor.encode(piece.replace(SPACE, " "))]
 
     def tokens(self, text: str) -> list[str]:
         return [self._processor.id_to_piece(int(number)) for number in self.encode([text])[0]]
 
     def decode(self, ids: Iterable[int]) -> str:
-        pieces = (self._processor.id_to_piece(int(number)) for number in ids)
-        text = "".join(pieces).replace(SPACE, " ")
+        text = b"".join(map(self._bytes_of, ids)).decode("utf-8", "replace").replace(SPACE, " ")
         text = SHOWN_AS_NOTHING.sub("", FIELD.sub("", text))
         return " ".join(undo(text).split())
+
+    def _bytes_of(self, number: int) -> bytes:
+        """Of a piece such as <0xE6> the byte it stands for."""
+        piece: str = self._processor.id_to_piece(int(number))
+        return bytes.fromhex(piece[3:5]) if self._processor.is_byte(int(number)) else piece.encode()
 
 
 def _facts(folder: Path) -> dict[str, Any]:
@@ -135,10 +183,14 @@ def _facts(folder: Path) -> dict[str, Any]:
 
 def prepare(text: str, rule: Callable[[str], str]) -> str:
     """What SentencePiece sees of a text: rules applied, one space before each word, also before the first."""
-    text = " ".join(rule(text).split())
+    text = rule(text).strip()
+    # A space is the only white space that counts as printable.
+    if "  " in text or not text.isprintable():
+        text = " ".join(text.split())
     if not text:
         return ""
-    return GLUE.sub(r"\1", " " + text).replace("xxunk", UNKNOWN)
+    # GLUE.split gives what lies between the matches and, each in its place, what its group holds: the markers.
+    return "".join(GLUE.split(" " + text)).replace("xxunk", UNKNOWN)
 
 
 def vocabulary_hash(content: bytes, rules: str) -> str:

@@ -70,6 +70,13 @@ class Words(Vocabulary):
             for words in split(texts, self._rule)
         ]  # fmt: skip
 
+    def unknown_in(self, texts: Sequence[str]) -> Iterator[str]:
+        for words in split(texts, self._rule):
+            yield from (word for word in words if self.id_of(word) == UNK)
+
+    def cut_down(self, size: int) -> Words:
+        return Words(to_json(self._words[: max(size, len(SPECIALS))]), self.facts)
+
     def tokens(self, text: str) -> list[str]:
         return [self._words[number] for number in self.encode([text])[0]]
 
