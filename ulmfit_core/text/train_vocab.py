@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import queue
 import re
 import subprocess
@@ -43,7 +44,8 @@ def train(prepared: Iterable[str], settings: VocabSettings, folder: Path, run: R
     Raises UserError with the reason if SentencePiece refuses, Stopped if the person stops.
     """
     write_sample(folder / "sample.txt", prepared)
-    command = [sys.executable, "-m", "ulmfit_core.text.train_vocab", json.dumps(_arguments(settings, folder))]
+    arguments = json.dumps(_arguments(settings))
+    command = [sys.executable, "-m", "ulmfit_core.text.train_vocab", arguments, str(folder.absolute())]
     root = Path(__file__).parent.parent.parent
     child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=root)
     try:
@@ -79,10 +81,10 @@ def lines_of(text: str) -> Iterator[str]:
         yield text
 
 
-def _arguments(settings: VocabSettings, folder: Path) -> dict[str, Any]:
+def _arguments(settings: VocabSettings) -> dict[str, Any]:
     return {
-        "input": str(folder / "sample.txt"),
-        "model_prefix": str(folder / "spm"),
+        "input": "sample.txt",  # the model keeps these names: a place in them would change its hash
+        "model_prefix": "spm",
         "vocab_size": settings.size,
         "character_coverage": settings.coverage,
         "model_type": settings.kind,
@@ -153,6 +155,7 @@ def _refusal(log: list[str], settings: VocabSettings) -> str:
 
 
 def main() -> None:
+    os.chdir(sys.argv[2])
     spm.SentencePieceTrainer.train(**json.loads(sys.argv[1]))
 
 
