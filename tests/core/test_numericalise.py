@@ -222,6 +222,7 @@ def children_of(parent):
 
 JOB = """
 import sys
+import time
 from pathlib import Path
 from ulmfit_core.data import numericalise
 from ulmfit_core.jobs.build_vocab import goes_on
@@ -229,6 +230,11 @@ from ulmfit_core.project import Project
 from ulmfit_core.run import launch
 numericalise.PART_BYTES = {"pieces": 4000, "words": 4000}
 numericalise._cores = lambda: 2
+heard = numericalise.Meter.add
+def slowly(meter, part, rows):
+    time.sleep(0.05)
+    heard(meter, part, rows)
+numericalise.Meter.add = slowly
 print("begun", flush=True)
 ended = launch(Project.open(Path(sys.argv[1])), "vocab")
 assert ended.status == "done", ended.reason
