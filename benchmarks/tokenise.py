@@ -15,10 +15,8 @@ import itertools
 import json
 import lzma
 import os
-import re
-import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import median
@@ -27,6 +25,7 @@ from typing import Any
 import page
 import peers
 import sentencepiece
+from memory import Memory
 from routes import ROUTES, SIZE
 from study import DATA
 
@@ -44,8 +43,11 @@ TITLES = {
     "fastai_pieces": "fastai, SentencePiece",
     "fastai_spacy": "fastai, spaCy",
 }
-SAMPLE_SECONDS = 0.25
-PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
+# Of the watch on memory: between two looks, and at least in all.
+SAMPLE_SECONDS, WATCHED_SECONDS = 0.02, 2.0
+TURN_SECONDS = 3.0
+COMPARED = ("fastai_spacy", "fastai_pieces", "raw")
+CLOCKS = {"seconds": "on the wall", "processor": "by processor time"}
 Row = dict[str, Any]
 
 
@@ -54,7 +56,7 @@ Row = dict[str, Any]
 
 def prepare(work: Path, wanted: int) -> int:
     """Write texts and vocabularies of about `wanted` words into the folder, once. Returns the words there are."""
-    facts = work / f"words-{wanted}.json"
+    facts = work / "words.json"
     if not facts.exists():
         work.mkdir(parents=True, exist_ok=True)
         texts = [*_up_to(imdb(), wanted // 2), *_up_to(wikipedia(), wanted // 2)]
@@ -84,7 +86,7 @@ def imdb() -> Iterator[str]:
 
 def wikipedia() -> Iterator[str]:
     """Paragraphs, headings left out."""
-    with lzma.open(DATA / "wiki.valid.txt.xz", "rt", encoding="utf-8") as file:
+    with lzma.open(DATA / "wiki.train.txt.xz", "rt", encoding="utf-8") as file:
         yield from (line.strip() for line in file if line.strip() and not line.startswith(" ="))
 
 
@@ -104,61 +106,40 @@ def write_lines(path: Path, texts: Iterable[str]) -> None:
 # Measuring
 
 
-class Memory:
-    """The most memory that a process and those below it held at once, in bytes: pages that several share count once."""
-
-    def __init__(self, pid: int):
-        self.peak = 0
-        self._pid = pid
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Memory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._ended.wait(SAMPLE_SECONDS):
-            self.peak = max(self.peak, sum(map(_pss, family(self._pid))))
-
-
-def family(pid: int) -> list[int]:
-    """A process and all below it."""
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
-    found = [pid]
-    for one in found:
-        found += [child for child, parent in pairs if parent == one]
-    return found
-
-
-def _pss(pid: int) -> int:
-    try:
-        found = PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_text())
-    except (FileNotFoundError, ProcessLookupError):
-        return 0  # it has ended since it was listed
-    return int(found[1]) * 1024 if found else 0
-
-
 def measure(work: Path, sides: list[tuple[str, int]], python: Path | None, rounds: int) -> list[Row]:
-    """For each side, a route and its processes: seconds of each round and peak memory, which has a round of its own."""
-    children = [peers.Peer(route, *_command(route, python), 1, _task(work, route, count)) for route, count in sides]
-    rows = [{"route": route, "processes": count, "seconds": [], "processor": []} for route, count in sides]
-    for row, child in zip(rows, children):
-        with Memory(child.facts["pid"]) as memory:
-            child.ask(go=True)
-        row["memory"] = memory.peak
+    """For each side, a route and its processes: peak memory, and then seconds of a pass in each round.
+
+    Memory is measured while no other side runs, with which it could share pages.
+    """
+    rows = [_watched(work, route, count, python) for route, count in sides]
+    children = [_started(work, route, count, python) for route, count in sides]
     for _, (row, child) in itertools.product(range(rounds), zip(rows, children)):
-        answer = child.ask(go=True)
-        row["seconds"].append(answer["seconds"])
-        row["processor"].append(answer["processor"])
+        turn = _turn(child)
+        for clock in CLOCKS:
+            row[clock].append(sum(answer[clock] for answer in turn) / len(turn))
     for child in children:
         child.__exit__()
     return rows
+
+
+def _turn(child: peers.Peer) -> list[peers.Answer]:
+    """So many passes that a fast side works for some seconds, too."""
+    answers = [child.ask(go=True)]
+    while sum(answer["seconds"] for answer in answers) < TURN_SECONDS:
+        answers.append(child.ask(go=True))
+    return answers
+
+
+def _watched(work: Path, route: str, processes: int, python: Path | None) -> Row:
+    with _started(work, route, processes, python) as child, Memory(child.facts["pid"], SAMPLE_SECONDS) as memory:
+        began = time.monotonic()
+        while time.monotonic() - began < WATCHED_SECONDS:
+            child.ask(go=True)
+    return {"route": route, "processes": processes, "memory": memory.peak, "seconds": [], "processor": []}
+
+
+def _started(work: Path, route: str, processes: int, python: Path | None) -> peers.Peer:
+    return peers.Peer(route, *_command(route, python), 1, _task(work, route, processes))
 
 
 def _command(route: str, python: Path | None) -> tuple[Path | str, str]:
@@ -175,22 +156,38 @@ def _task(work: Path, route: str, processes: int) -> dict[str, Any]:
 
 
 def table(row: Row) -> str:
-    """Words a second by the median of the rounds, and each as a multiple of fastai's spaCy with as many processes."""
-    base = {side["processes"]: median(side["seconds"]) for side in row["sides"] if side["route"] == "fastai_spacy"}
-    lines = ["| Route | Processes | Words a second | Times fastai's spaCy | Peak memory |", "|---|--:|--:|--:|--:|"]
+    """Words a second by the medians of the rounds."""
+    lines = [
+        "| Route | Processes | Words a second | Words a second of processor time | Peak memory |",
+        "|---|--:|--:|--:|--:|",
+    ]
     for side in row["sides"]:
-        taken = median(side["seconds"])
-        times = f"{base[side['processes']] / taken:.1f}" if side["processes"] in base else ""
-        lines.append(
-            f"| {TITLES[side['route']]} | {side['processes']} | {row['words'] / taken:,.0f} | {times} "
-            f"| {side['memory'] / 2**20:,.0f} MB |"
-        )
-    return "\n".join(lines)
+        rates = " | ".join(f"{row['words'] / median(side[clock]):,.0f}" for clock in CLOCKS)
+        lines.append(f"| {TITLES[side['route']]} | {side['processes']} | {rates} | {side['memory'] / 2**20:,.0f} MB |")
+    told = f"{row['words']:,} words, {row['rounds']} rounds, {row['cores']} cores of {row['cpu']}."
+    return "\n".join([*lines, "", *_multiples(row), "", told])
+
+
+def _multiples(row: Row) -> Iterator[str]:
+    """How our pieces compare with other routes, for each number of processes: medians of the rounds' ratios."""
+    sides = {(side["route"], side["processes"]): side for side in row["sides"]}
+    for count in sorted({processes for route, processes in sides if route == "ours"}):
+        ours = sides["ours", count]
+        for clock, by in CLOCKS.items():
+            times = [
+                f"{_ratio(sides[route, count][clock], ours[clock]):.2f} times the rate of {TITLES[route]}"
+                for route in COMPARED if (route, count) in sides
+            ]  # fmt: skip
+            yield f"- Processes: {count}, {by}: {TITLES['ours']} has {'; '.join(times)}."
+
+
+def _ratio(theirs: list[float], ours: list[float]) -> float:
+    return median(one / other for one, other in zip(theirs, ours))
 
 
 def main() -> None:
     options = read_options()
-    work = options.work.absolute()
+    work = options.work.absolute() / str(options.words)
     count = prepare(work, options.words)
     processes = sorted({1, options.processes})
     sides = [(route, number) for route in options.only or TITLES for number in processes]

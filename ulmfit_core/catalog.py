@@ -44,7 +44,7 @@ READERS: dict[str, Entry] = {
     "parquet": Entry("ulmfit_core.data.tables:read_parquet", "Parquet"),
     "arrow": Entry("ulmfit_core.data.tables:read_arrow", "Arrow or Feather"),
     "sqlite": Entry("ulmfit_core.data.tables:read_sqlite", "SQLite table"),
-    "workbook": Entry("ulmfit_core.data.tables:read_workbook", "Sheet of Excel or OpenDocument"),
+    "workbook": Entry("ulmfit_core.data.workbooks:read_workbook", "Sheet of Excel or OpenDocument"),
     "text": Entry("ulmfit_core.data.formats:read_text", "Text by line, paragraph or article"),
     "pattern": Entry("ulmfit_core.data.formats:read_pattern", "Text with its label in each line"),
     "paired": Entry("ulmfit_core.data.formats:read_paired", "A file of texts and one of labels"),

@@ -34,6 +34,7 @@ class DataSettings(Settings):
     """Where the text comes from and which column means what."""
 
     data: str = knob("", "File (table, spreadsheet, JSON, text, archive) or folder of text files, one folder a label.")
+    more: list[str] = knob([], "Further files with the same columns, read after the first as its parts.", advanced=True)
     text: list[str] = knob([], "Columns that hold the text, by name or by number from 1; joined in this order.")
     label: str = knob("", "Column that holds the label; empty where no row is labelled.")
     id_column: str = knob("", "Column that names each row; shown where a row is listed.", advanced=True)
@@ -57,7 +58,10 @@ class DataSettings(Settings):
     encoding: str = knob("auto", "Character encoding of the files, for example utf-8 or latin-1.", advanced=True)
     header: Literal["auto", "yes", "no"] = knob("auto", "Whether the first line names the columns.", advanced=True)
     member: str = knob("", "File in an archive that is read; empty where it is clear which one.", advanced=True)
-    sheet: str = knob("", "Sheet of a workbook or table of a database; empty for the first.", advanced=True)
+    sheet: str = knob(
+        "", "Sheet of a workbook, table of a database or list of a JSON file; empty for the first, or all lists.",
+        advanced=True,
+    )  # fmt: skip
     text_unit: Literal["auto", "line", "paragraph"] = knob(
         "auto", "What a document is in plain text; auto is a line, or an article under ` = Title = `.", advanced=True
     )
@@ -81,6 +85,10 @@ class DataSettings(Settings):
         False, "Let the language model read the texts of the test rows, without their labels.", advanced=True
     )
     seed: int = knob(42, "Number from which the random split follows.", ge=0, advanced=True)
+
+
+# The usual size of a vocabulary of each kind; characters are as many as the texts have, at most that many.
+VOCAB_SIZES = {"unigram": 8000, "bpe": 8000, "char": 5000, "word": 60_000}
 
 
 class VocabSettings(Settings):
@@ -107,12 +115,12 @@ class VocabSettings(Settings):
         unit="pieces", ge=0, le=100_000, advanced=True,
     )  # fmt: skip
     rules: Literal["ulmfit", "fastai", "plain"] = knob(
-        "ulmfit", "Text rules: ulmfit marks capitals and repeats; fastai is its rule set; plain changes nothing.",
+        "ulmfit", "What is marked in texts: ulmfit marks capitals and repeats; fastai as that library; plain nothing.",
     )  # fmt: skip
     sample_mb: float = knob(
         8.0, "Amount of text the vocabulary is learned from.", unit="MB", gt=0, le=1000, advanced=True
     )
-    coverage: float = knob(0.9995, "Share of characters that must be representable.", ge=0.9, le=1.0, advanced=True)
+    coverage: float = knob(0.9995, "Share of characters that must be representable.", ge=0.98, le=1.0, advanced=True)
     byte_fallback: bool = knob(
         False, "Write rare characters as their bytes, 256 pieces more, so that none is unknown; not for whole words.",
         advanced=True,

@@ -19,6 +19,9 @@ from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 
 FORMAT = 1
+# Raised when some kind of file is read otherwise than before, since the same settings then give other rows: 2 took
+# fastText's labels without their mark, no label from `unsup`, UTF-8 with stray bytes as UTF-8.
+READING = 2
 
 # Which steps a step needs, in the order of the rail.
 INPUTS: dict[str, tuple[str, ...]] = {
@@ -171,7 +174,7 @@ class Project:
     def _settings_of(self, step: str) -> list[Any]:
         recipe = self.recipe
         parts: dict[str, list[Any]] = {
-            "import": [recipe.data],
+            "import": [recipe.data, f"reading {READING}"],
             "vocab": [recipe.vocab, recipe.base],
             "pretrain": [recipe.pretrain, recipe.model],
             "finetune": [recipe.finetune, recipe.model, recipe.base],

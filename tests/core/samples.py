@@ -1,13 +1,16 @@
 """One small table as every kind of file, and what packs files: gz, xz, bz2, zst, zip and tar. For tests of readers."""
 
+import base64
 import bz2
 import gzip
 import io
 import json
 import lzma
 import sqlite3
+import struct
 import tarfile
 import zipfile
+import zlib
 
 import pyarrow as pa
 import pyarrow.feather as feather
@@ -57,12 +60,12 @@ def arrow(compression="uncompressed"):
     return out.getvalue()
 
 
-def sqlite(tables=("rows",)):
+def sqlite(tables=("rows",), rows=2):
     database = sqlite3.connect(":memory:")
     database.execute("PRAGMA user_version = 1")  # so that one without tables has bytes too
     for table in tables:
         database.execute(f'CREATE TABLE "{table}" (text TEXT, label TEXT)')
-        database.executemany(f'INSERT INTO "{table}" VALUES (?, ?)', zip(TEXTS, LABELS))
+        database.executemany(f'INSERT INTO "{table}" VALUES (?, ?)', list(zip(TEXTS, LABELS))[:rows])
     database.commit()
     return database.serialize()
 
@@ -115,6 +118,46 @@ def opendocument():
     }, zipfile.ZIP_STORED)  # fmt: skip
 
 
+def record(kind, data=b""):
+    """A record of a binary workbook: kind and size in seven bits a byte."""
+    numbers = (bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7]) for n in (kind, len(data)))
+    return b"".join(numbers) + data
+
+
+def wide(text):
+    return struct.pack("<I", len(text)) + text.encode("utf-16-le")
+
+
+def binary_workbook():
+    """The table as an .xlsb file, by Microsoft's MS-XLSB: rows are records of kind 0, cells of kind 6."""
+    cells = b""
+    for number, row in enumerate([("text", "label"), *zip(TEXTS, LABELS)]):
+        cells += record(0, struct.pack("<I", number) + bytes(13))
+        cells += b"".join(record(6, struct.pack("<II", place, 0) + wide(cell)) for place, cell in enumerate(row))
+    relations = "http://schemas.openxmlformats.org/package/2006/relationships"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    sheet = record(156, struct.pack("<II", 0, 1) + wide("r1") + wide("Rows"))
+    size = record(148, struct.pack("<IIII", 0, 2, 0, 1))
+    return zipped({
+        "xl/workbook.bin": record(131) + record(143) + sheet + record(144) + record(132),
+        "xl/_rels/workbook.bin.rels": f'<Relationships xmlns="{relations}"><Relationship Id="r1" '
+        f'Type="{office}/worksheet" Target="worksheets/sheet1.bin"/></Relationships>',
+        "xl/worksheets/sheet1.bin": record(129) + size + record(145) + cells + record(146) + record(130),
+    })  # fmt: skip
+
+
+# The table as an .xls file, written with xlwt 1.3.0, compressed.
+XLS = (
+    "c-rk)O=uHA6#i!OAJY8PRA_|~3RZ1<5iefqs$hGv)Ls-3bki(S8nYz{RJ~ZOISPU&#Y>?VFI6x8pa;Eq5Gr~Q1R>FrcoGymv{~Q0%xY?LXi$"
+    "sFe9OFfdGDK@mz{YtJNsfeRb9B-Q^QZ#2OsKg1i>bopc3(ZBtd@Hm8w^Vskj>d6e3|7$Y21EI-ZB*7|QXk!N48=Q<A_tDkm_5F{fZ>HW3Fo2"
+    "202ohDi$CBugCK991XFNtRn!-e%@wmiyUqh2=1DtKvA8&9Q;KY8D?e`q&qTyzhN(^M)<E(S>Jn7GJn38r%R56sN5G-|6V}$FK+*w^6%b7p;6"
+    "1X&S&qd~q|tXD?HqWVC&A?E+-~y4D_QVZUbhfjPLRc!F0D!v~-A_%Y$kmR2yr=@?`S%J$iE0LWWeJD&hb&KWyXn3}XRvraKrqINS*DX#2UEB"
+    "D=8uun(j!p(`ET$AV>oB%PBIV4z5aT+9PDPOtu>E+?<xOtK-bG*1Wwt($2YPh&4TTtUTdpL0B4zL_#d5Q13jrAUuX_~xL_m6ieWn`W?m)YA-"
+    "{p?}9GIuoTJ4vs6Jo2Eo^4{D<`qF6ae0u4%xqv>}l5*5uUh^0dL*mADiHD|F3$<LlW!b%M=?EK16}zkUxdc`bWi`dJ@k>4(q4=T&UohWLe8G"
+    "I5;u|ga2J`)j-+1}~x%C>IxF?;oko`au8X6iJ8X6iJ8XCV0p<dd3jY9^%fXbsmNPX8?rBc_QN&Z_*z@e*52h&3+P+i2iw&u@P1cY}lvB5Up_"
+    "d<!I)O!)r$Z{OhZO>mi+KJ}>v*Cux-<Lw|_Fr!&&OhA$H<|y?&j"
+)
+
 KINDS = {
     "csv": TABLE,
     "json": json.dumps([{"text": t, "label": m} for t, m in zip(TEXTS, LABELS)]).encode(),
@@ -124,4 +167,6 @@ KINDS = {
     "sqlite": sqlite(),
     "xlsx": workbook(),
     "ods": opendocument(),
+    "xlsb": binary_workbook(),
+    "xls": zlib.decompress(base64.b85decode(XLS)),
 }

@@ -1,11 +1,16 @@
 """Every kind of file is read inside gz, xz, bz2, zst, zip and tar, by its content; archives give what they hold."""
 
 import datetime
+import decimal
 import gzip
 import io
 import json
+import sqlite3
 import tarfile
 
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
 import pytest
 
 from tests.core.samples import KINDS, LABELS, PACK, TABLE, TEXTS, WRAP, arrow, sqlite, tarred, workbook, zipped
@@ -165,7 +170,7 @@ def test_sheets_numbers_and_rows_of_a_workbook(tmp_path):
 
 
 def test_dates_as_a_person_would_type_them():
-    from ulmfit_core.data.tables import _typed
+    from ulmfit_core.data.workbooks import _typed
 
     moment = datetime.datetime(2024, 1, 5)
     assert [_typed(value) for value in (moment, moment.replace(hour=9), moment.date(), True)] == [
@@ -191,6 +196,40 @@ def test_a_database_in_use_is_refused(tmp_path):
     write(tmp_path / "a.db-wal", b"unwritten rows")
     with pytest.raises(UserError, match="a.db is in use by another program. Close it there first."):
         rows_of(path)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather"])
+def test_dates_and_exact_numbers_of_parquet_and_arrow(tmp_path, kind):
+    moment = pa.array([1704445800123456789, None], pa.timestamp("ns"))
+    table = pa.table({
+        "text": ["some nice words", "some bad words"],
+        "ns": moment, "zone": moment.cast(pa.timestamp("ns", "Europe/Berlin")),
+        "ms": pa.array([1704445800123] * 2, pa.timestamp("ms")), "day": [datetime.date(2024, 1, 5)] * 2,
+        "time": pa.array([34200000000001] * 2, pa.time64("ns")), "span": pa.array([5] * 2, pa.duration("ns")),
+        "id": [decimal.Decimal("12345678901234567890")] * 2, "price": [decimal.Decimal("1.50")] * 2,
+    })  # fmt: skip
+    write_table = pq.write_table if kind == "parquet" else feather.write_feather
+    write_table(table, tmp_path / "a.dat")
+    assert preview(tmp_path / "a.dat", DataSettings()).rows[0] == [
+        "some nice words", "2024-01-05 09:10:00.123456789", "2024-01-05 10:10:00.123456789+0100",
+        "2024-01-05 09:10:00.123000", "2024-01-05", "09:30:00.000000001", "5", "12345678901234567890", "1.5",
+    ]  # fmt: skip
+    assert rows_of(tmp_path / "a.dat", text=["text"], label="ns")[1].label == ""
+
+
+def test_numbers_too_large_to_be_written_out_stay_short(tmp_path):
+    path = write(tmp_path / "a.json", b'[{"text": "a b", "n": 1e400}, {"text": "c d", "n": 1e999999999}]')
+    assert [row.label for row in rows_of(path, text=["text"], label="n")] == ["1E+400", "1E+999999999"]
+
+
+def test_dates_of_sqlite_are_what_is_stored(tmp_path):
+    with sqlite3.connect(tmp_path / "a.db") as database:
+        database.execute("CREATE TABLE rows (text, at TIMESTAMP)")
+        database.execute("INSERT INTO rows VALUES ('some words', '2024-01-05 09:30:00.123456789'), ('x', 1704445800)")
+    database.close()
+    assert [row.label for row in rows_of(tmp_path / "a.db", text=["text"], label="at")] == [
+        "2024-01-05 09:30:00.123456789", "1704445800",
+    ]  # fmt: skip
 
 
 def test_compressed_feather(tmp_path):

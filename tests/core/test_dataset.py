@@ -65,6 +65,28 @@ def test_texts_come_in_the_order_asked_for(tmp_path, reviews):
     assert len(dataset.texts(dataset.rows_of("train"))) == 65 and len(dataset) == 80
 
 
+def test_several_files_are_imported_as_one(tmp_path):
+    head = "text,label"
+    first = write(tmp_path / "a.csv", head, *(f"words {n} of a text,{'xy'[n % 2]}" for n in range(30)))
+    write(tmp_path / "b.csv", head, *(f"other words {n} of a text,{'xy'[n % 2]}" for n in range(20)), "a,b,c")
+    # A relative name is looked for in the project's folder, then beside the first file.
+    dataset, messages = imported(tmp_path, data=first, more=["b.csv"], split="tail", test_fraction=0.2)
+    assert len(dataset) == 50 and dataset.texts(dataset.rows_of("test"))[-1] == "other words 19 of a text"
+    assert [tuple(row) for row in dataset.bad_rows] == [("b.csv", 22, "3 columns instead of 2")]
+    assert [Path(source["file"]).name for source in dataset.facts["sources"]] == ["a.csv", "b.csv"]
+    ended, _, project = run_import(tmp_path / "again", data=first, more=[str(tmp_path / "none.csv")])
+    assert ended.status == "failed" and "There is no file" in ended.reason and not project.dataset_folder.exists()
+
+
+def test_stray_bytes_are_told_with_their_line(tmp_path):
+    lines = [f"schöne Wörter {n},{'xy'[n % 2]}".encode() for n in range(30)]
+    lines[6] = lines[6].replace("ö".encode(), b"\xf6")
+    (tmp_path / "a.csv").write_bytes(b"\n".join([b"text,label", *lines]))
+    dataset, messages = imported(tmp_path, data=tmp_path / "a.csv")
+    assert "Lines of a.csv hold bytes that are no UTF-8: 1 in all, the first of them line 8." in messages[0]
+    assert "schöne Wörter 6" in dataset.texts(range(30))
+
+
 def test_a_split_column_is_followed(tmp_path):
     path = write(
         tmp_path / "a.csv", "text,label,part", "aa bb,x,train", "cc dd,y,TRAIN", "ee ff,x,dev", "gg hh,y,test",

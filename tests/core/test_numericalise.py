@@ -80,7 +80,7 @@ def test_parts_hold_each_row_once_in_order(tmp_path_factory, texts, batch, size)
     path = source(tmp_path_factory.mktemp("parts"), texts, batch)
     parts = parts_of(path, size)
     assert [part.first for part in parts] == [0, *(part.stop for part in parts)][: len(parts)]
-    assert list(itertools.chain.from_iterable(b for p in parts for b in parts_module._texts(path, p))) == texts
+    assert list(itertools.chain.from_iterable(b for p in parts for b in parts_module._texts(path, p, 7))) == texts
     assert sum(part.size for part in parts) == sum(max(16, len(text.encode())) for text in texts)
     assert all(part.size < size + 16 + max(len(text.encode()) for text in texts) for part in parts)
 
@@ -95,6 +95,14 @@ def test_parts_are_joined_to_what_one_process_writes(tmp_path, vocabulary, small
     assert contents(tmp_path / "joined") == encoded(tmp_path / "whole", vocabulary, texts)
     counts, ids = tokens.counts_of(parts), np.concatenate(loaded.encode(texts))
     assert counts == tokens.Counts(sum(len(text.split()) for text in texts), len(ids), int((ids == 0).sum()))
+
+
+@given(st.lists(st.text() | st.text(alphabet="ab \t\n\x1c\x85\xa0"), min_size=1))
+def test_words_are_those_between_white_space(texts):
+    encoded = [np.array([2, 0, 7][: 1 + len(text) % 3], np.uint16) for text in texts]
+    counts = tokens.count(texts, encoded)
+    assert counts.words == sum(len(text.split()) for text in texts)
+    assert (counts.tokens, counts.unknown) == (sum(map(len, encoded)), sum(ids.tolist().count(0) for ids in encoded))
 
 
 def test_no_text_has_no_parts(tmp_path, vocabulary):

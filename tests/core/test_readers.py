@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from ulmfit_core.config import DataSettings
 from ulmfit_core.data import sniff
+from ulmfit_core.data.containers import Content
+from ulmfit_core.data.encodings import Position, read_lines
 from ulmfit_core.data.formats import BadRow
 from ulmfit_core.data.readers import Row, inspect, preview, read_rows
 from ulmfit_core.errors import UserError
@@ -84,6 +86,33 @@ def test_a_stray_byte_late_in_a_file_does_no_harm(tmp_path):
     path = write(tmp_path / "a.csv", ("text,label\n" + "plain,a\n" * 60_000).encode() + b"caf\xe9,b\n")
     texts, _, bad = read(path, text=["text"], label="label")
     assert texts[-1] == "café" and not bad
+
+
+def test_lines_with_bytes_that_are_no_utf_8_are_counted_and_read_as_windows_characters(tmp_path):
+    lines = ["text,label", *(f"größer und schöner als {n},x" for n in range(50_000))]
+    content = "\n".join(lines).encode().replace("schöner als 7,".encode(), b"sch\xf6ner \x96 als 7,")
+    path = write(tmp_path / "a.csv", content.replace("schöner als 40000,".encode(), b"sch\xf6ner als 40000,"))
+    source = inspect(path, DataSettings())
+    rows = list(read_rows(path, DataSettings(text=["text"]), source))
+    assert source.encoding == "utf-8" and (source.position.odd_rows, source.position.first_odd) == (2, 9)
+    assert [row.text for row in rows[6:9]] == [
+        "größer und schöner als 6", "größer und schöner – als 7", "größer und schöner als 8",
+    ]  # fmt: skip
+    assert rows[40_000].text == "größer und schöner als 40000"
+
+
+def test_a_file_of_another_encoding_is_not_taken_for_utf_8(tmp_path):
+    rows = ["größer und schöner with quite a few more plain words of English behind,x", "Ã¶ and more,y"]
+    content = "\n".join(["text,label", *rows * 50, *["plain words of English,x"] * 50])
+    path = write(tmp_path / "a.csv", content.encode("cp1252"))
+    assert inspect(path, DataSettings()).encoding == "cp1252"
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_lines_are_those_that_python_reads_wherever_blocks_end(tmp_path, ending):
+    path = write(tmp_path / "a.txt", ending.join(["x" * n + "é\x0b\u2028" for n in range(900)] * 3).encode())
+    with path.open(encoding="utf-8", newline="") as file:
+        assert list(read_lines(Content(path), "utf-8", Position())) == list(file)
 
 
 @pytest.mark.parametrize(("ending", "pack"), [(".xz", lzma.compress), (".gz", gzip.compress), (".bz2", bz2.compress)])
@@ -299,3 +328,11 @@ def test_real_files(data_folder, name, settings, rows, bad, classes):
 
 def test_guesses_need_rows():
     assert sniff.guess_columns(["a"], []) == ([], "")
+
+
+@pytest.mark.parametrize("third, label", [("joy", "label_name"), ("fear", "label"), ("7", "label")])
+def test_classes_in_words_are_taken_before_their_numbers(third, label):
+    """Only where words and numbers tell the same classes."""
+    cells = [("0", "fear"), ("1", "joy"), ("1", third)] * 4
+    rows = [[f"a long text, number {number}", *pair] for number, pair in enumerate(cells)]
+    assert sniff.guess_columns(["text", "label", "label_name"], rows) == (["text"], label)

@@ -97,40 +97,59 @@ def test_rules_are_fast_on_long_lines():
 
 # Our rules as they were first written, a pass over the whole text for each: slow, and the measure of the fast ones.
 
-CASED = re.compile(rf"(?<!{rules.LETTER}){rules.CAPITAL}(?:['’&]?{rules.LETTER}|\.{rules.CAPITAL}(?!{rules.LETTER}))*")
+MARKS = {"\ue001": "xxmaj", "\ue002": "xxup", "\ue003": "xxrep", "\ue004": "xxwrep"}
+LETTER = r"[^\W\d_]"
+CAPITAL = f"[{''.join(filter(str.isupper, map(chr, range(0x10000))))}]"
+REPEAT = re.compile(r"([^\s\d])\1{2,}")
+WORDS = re.compile(rf"(?<!\w)({LETTER}+)((?: \1){{2,}})(?!\w)")
+CASED = re.compile(rf"(?<!{LETTER}){CAPITAL}(?:['’&]?{LETTER}|\.{CAPITAL}(?!{LETTER}))*")
 
 
 def ulmfit_in_passes(text: str) -> str:
     text = " " + " ".join(rules._mend(text).split())
-    text = rules.REPEAT.sub(lambda found: f"{rules.REP}{len(found[0])} {found[1]}", text)
-    text = rules.WORDS.sub(lambda found: f"{rules.WREP}{found[2].count(' ') + 1} {found[1]}", text)
-    text = CASED.sub(rules._case, text).lower()
-    for mark, name in rules.NAMES.items():
+    text = REPEAT.sub(lambda found: f"\ue003{len(found[0])} {found[1]}", text)
+    text = WORDS.sub(lambda found: f"\ue004{found[2].count(' ') + 1} {found[1]}", text)
+    text = CASED.sub(lambda found: ("\ue002" if is_loud(found[0]) else "\ue001") + found[0], text).lower()
+    for mark, name in MARKS.items():
         text = text.replace(f" {mark}", f" {name} ").replace(mark, name)
     return text.strip()
 
 
+def is_loud(word: str) -> bool:
+    return len(word) > 1 and word.isupper() and word.lower().upper() == word
+
+
 def prepare_in_passes(text: str) -> str:
     text = " ".join(ulmfit_in_passes(text).split())
-    return vocab.GLUE.sub(r"\1", " " + text).replace("xxunk", vocab.UNKNOWN) if text else ""
+    glued = re.sub(r" (xx(?:fld|rep|wrep|up|maj))(?= )", r"\1", " " + text)
+    return glued.replace("xxunk", vocab.UNKNOWN) if text else ""
 
 
 # Few different words, so that they meet each other: repeated ones with signs around them, capitals, marks.
-WORD = st.text(alphabet="aAoOsSé'’&.(“!9ΣσÉßİǅ\ue001\ue003\uf8ff", min_size=1, max_size=6) | st.sampled_from(
+SIGNS = "aAoOsSé'’&.(“!9ΣσÉßİǅ\x01\x03\xa0\ue001\ue003\uf8ff"
+WORD = st.text(alphabet=SIGNS, min_size=1, max_size=6) | st.sampled_from(
     ["very", "Very", "a", "o", "ooo", "sooo", "(very", "very)", "xxmaj", "xxrep", "xxunk", "xxfld", "&amp;", "<br />"]
 )
 SOME_WORDS = st.lists(WORD, max_size=4).flatmap(lambda few: st.lists(st.sampled_from(few or ["a"]), max_size=12))
 
 
-@given(SOME_WORDS.map(" ".join) | st.text(alphabet="aA oO \n.!&;#") | st.text())
-@example("s s sooo")
-@example("ooo o o")
-@example("“very very very”")
-@example("\ue001 a \ue001")
+SOME_TEXT = SOME_WORDS.map(" ".join) | st.text(alphabet="aA oO \n.!&;#") | st.text()
+
+
+@given(st.lists(SOME_TEXT, max_size=6))
+@example([])
+@example(["", "a", " ", "\n"])
+@example(["s s sooo"])
+@example(["ooo o o"])
+@example(["o", "o", "o o"])
+@example(["“very very very”", "A A A"])
+@example(["\ue001 a \ue001", "The"])
+@example(["&#1;A &#xe001;", "\ud800 The"])
+@example(["xxmaj xxmaj The", "The XXUP Xxfld 1", "Exxon <unk> XXX"])
 @settings(max_examples=400)
-def test_the_fast_rules_are_the_slow_ones(text):
-    assert rules.ulmfit(text) == ulmfit_in_passes(text)
-    assert vocab.prepare(text, rules.ulmfit) == prepare_in_passes(text)
+def test_the_fast_rules_are_the_slow_ones(texts):
+    assert list(map(rules.ulmfit, texts)) == list(map(ulmfit_in_passes, texts))
+    assert list(vocab.prepare_all(texts, rules.ulmfit)) == list(map(prepare_in_passes, texts))
 
 
 def test_the_fast_rules_are_the_slow_ones_on_real_text(data_folder):
@@ -139,11 +158,11 @@ def test_the_fast_rules_are_the_slow_ones_on_real_text(data_folder):
     with lzma.open(data_folder / "imdb_test.csv.xz", "rt", encoding="utf-8", newline="") as file:
         texts += [row["text"] for row in itertools.islice(csv.DictReader(file), 500)]
     assert len(texts) > 1500 and [rules.ulmfit(text) for text in texts] == list(map(ulmfit_in_passes, texts))
-    assert [vocab.prepare(text, rules.ulmfit) for text in texts] == list(map(prepare_in_passes, texts))
+    assert list(vocab.prepare_all(texts, rules.ulmfit)) == list(map(prepare_in_passes, texts))
 
 
-def test_what_is_remembered_of_words_has_a_bound():
-    known = rules.Known()
-    known.most = 3
-    assert [known[word] for word in ("A", "b", "CC", "D", "A")] == ["xxmaj a", "b", "xxup cc", "xxmaj d", "xxmaj a"]
-    assert len(known) <= 3 and known["x" * 41 + "Y"] == "xxrep 41 xy" and len(known) <= 3
+@pytest.mark.parametrize("rule", [rules.fastai, rules.plain])
+def test_other_rules_are_taken_a_text_at_a_time(rule):
+    texts = ["The  <unk> A", "", "WOW\nxxmaj b"]
+    assert list(vocab.prepare_all(texts, rule)) == [vocab.prepare(text, rule) for text in texts]
+    assert list(vocab.prepare_all(["xxmaj a  b"], rules.plain)) == ["xxmaj a b"]

@@ -1,9 +1,16 @@
 """The vocabulary: ULMFiT's special tokens, encoding and back, the job that builds it, and its refusals."""
 
 import json
+import os
 import random
+import re
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ulmfit_core import catalog, events, files
-from ulmfit_core.config import DataSettings, Recipe, VocabSettings
+from ulmfit_core.config import VOCAB_SIZES, DataSettings, Recipe, VocabSettings, set_value
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.tokens import open_tokens
 from ulmfit_core.errors import UserError
@@ -134,8 +141,13 @@ def test_a_base_brings_its_vocabulary(project, vocabulary, tmp_path):
     recipe = project.recipe.model_copy(deep=True, update={"base": str(tmp_path / "bundle")})
     other = Project.create(tmp_path / "other", recipe)
     assert launch(other, "import").status == "done"
-    assert launch(other, "vocab").status == "done"
+    ended = launch(other, "vocab")
+    assert ended.status == "done" and ended.report["origin"] == "taken" and ended.report["shared"] == 1
     assert Vocabulary.load(other.vocab_folder).hash == vocabulary.hash
+    said = []
+    other.recipe.vocab.extend = 1
+    assert launch(other, "vocab", sink=said.append).status == "done"
+    assert any("none was added" in event.text for event in said if isinstance(event, events.Message))
 
 
 def test_a_missing_base_is_refused_and_the_vocabulary_kept(project, vocabulary, tmp_path):
@@ -171,9 +183,137 @@ def test_no_text_is_refused(tmp_path):
 def test_a_stop_ends_the_child(tmp_path):
     control = Control()
     threading.Timer(0.3, control.stop).start()
-    words = (" ".join(f"w{n * 7919 % 100003}x{k}" for k in range(50)) for n in range(4000))
     with pytest.raises(Stopped):
-        train_vocab.train(words, VocabSettings(size=30_000), tmp_path, Run(control=control))
+        train_vocab.train(many_words(4000), VocabSettings(size=30_000), tmp_path, Run(control=control))
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
+def test_the_bound_of_the_coverage_is_that_of_sentencepiece(tmp_path, kind):
+    with pytest.raises(UserError, match="coverage cannot be 0.979: .* greater than or equal to 0.98"):
+        set_value(Recipe(), "vocab.coverage", 0.979)
+    train_vocab.train(TEXT, VocabSettings(kind=kind, size=100, coverage=0.98), tmp_path, Run())
+    below = VocabSettings(kind=kind, size=100).model_copy(update={"coverage": 0.979})
+    with pytest.raises(UserError, match="could not learn a vocabulary: .*coverage"):
+        train_vocab.train(TEXT, below, tmp_path, Run())
+
+
+def test_progress_is_told_of_the_sample_and_of_merged_pairs(tmp_path):
+    seen = []
+    settings = VocabSettings(kind="bpe", size=800, coverage=1.0, sample_mb=0.02)
+    train_vocab.train(many_words(300), settings, tmp_path, Run(sink=seen.append))
+    shares = {
+        label: [event.done / event.total for event in seen if event.label == label and event.total]
+        for label in (train_vocab.SAMPLE_LABEL, train_vocab.LABEL)
+    }
+    assert all(values == sorted(values) and values for values in shares.values())
+    assert len(set(shares[train_vocab.LABEL])) > 3 and 0.8 < shares[train_vocab.LABEL][-1] <= 1
+
+
+# Holding the child
+
+LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc, as Linux has it")
+
+
+def many_words(lines):
+    """Lines of 50 words that do not repeat: enough of them keep SentencePiece busy for seconds."""
+    return [" ".join(f"w{n * 7919 % 100003}x{k}" for k in range(50)) for n in range(lines)]
+
+
+def stat(process):
+    """State (R, S, T …), parent and processor time of a process, from proc(5); None once it is gone."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else (fields[0], int(fields[1]), int(fields[11]) + int(fields[12]))
+
+
+def trainers(parent):
+    """The process that learns a vocabulary for `parent`, in a list."""
+    own = [int(path.name) for path in Path("/proc").glob("[0-9]*") if (stat(path.name) or (0, 0))[1] == parent]
+    return [process for process in own if b"train_vocab" in Path(f"/proc/{process}/cmdline").read_bytes()]
+
+
+def wait_for(condition, seconds=60):
+    late = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < late, "waited in vain"
+        time.sleep(0.02)
+    return found
+
+
+@LINUX
+def test_a_pause_holds_the_child_and_changes_nothing(tmp_path):
+    texts, settings, control, made = many_words(600), VocabSettings(size=1000), Control(), []
+    for name in ("calm", "paused"):
+        (tmp_path / name).mkdir()
+    calm = train_vocab.train(texts, settings, tmp_path / "calm", Run())
+    run = Run(control=control)
+    work = threading.Thread(target=lambda: made.append(train_vocab.train(texts, settings, tmp_path / "paused", run)))
+    work.start()
+    (child,) = wait_for(lambda: trainers(os.getpid()))
+    wait_for(lambda: stat(child)[2] > 20)  # it is past its imports
+    control.pause()
+    held = wait_for(lambda: stat(child) if stat(child)[0] == "T" else None)
+    time.sleep(0.3)
+    assert stat(child) == held, "no processor time goes by"
+    control.resume()
+    work.join(60)
+    assert made == [calm] and run.paused_seconds > 0.3
+
+
+@LINUX
+def test_a_stop_ends_a_held_child(tmp_path):
+    control, ended = Control(), []
+
+    def work():
+        try:
+            train_vocab.train(many_words(4000), VocabSettings(size=30_000), tmp_path, Run(control=control))
+        except Stopped as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    (child,) = wait_for(lambda: trainers(os.getpid()))
+    control.pause()
+    wait_for(lambda: stat(child)[0] == "T")
+    control.stop()
+    thread.join(60)
+    assert ended and stat(child) is None
+
+
+@LINUX
+def test_a_held_child_does_not_outlive_a_killed_parent(tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from ulmfit_core.config import VocabSettings\n"
+        "from ulmfit_core.run import Control, Run; from ulmfit_core.text import train_vocab\n"
+        "control = Control()\n"
+        "def listen(event):\n    if event.label == train_vocab.LABEL and event.total: control.pause()\n"
+        "texts = [' '.join(f'w{n * 7919 % 100003}x{k}' for k in range(50)) for n in range(600)]\n"
+        "train_vocab.train(texts, VocabSettings(size=500), Path(sys.argv[1]), Run(control=control, sink=listen))\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], cwd=Path(__file__).parents[2])
+    (child,) = wait_for(lambda: trainers(parent.pid))
+    wait_for(lambda: stat(child)[0] == "T")
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: stat(child) is None, 10)
+
+
+def test_where_nothing_can_be_held_that_is_said(tmp_path, monkeypatch):
+    """As on Windows, whose module of signals has no SIGSTOP."""
+    monkeypatch.delattr(signal, "SIGSTOP")
+    control, said = Control(), []
+
+    def listen(event):
+        said.append(event)
+        if isinstance(event, events.Progress) and event.label == train_vocab.LABEL:
+            control.pause()
+        if isinstance(event, events.Message):
+            threading.Timer(0.1, control.resume).start()
+
+    train_vocab.train(TEXT, VocabSettings(size=100), tmp_path, Run(control=control, sink=listen))
+    assert any("cannot be held" in event.text for event in said if isinstance(event, events.Message))
 
 
 def test_lines_are_short_and_lose_nothing():
@@ -227,7 +367,6 @@ def test_with_bytes_nothing_but_xxunk_is_unknown(tmp_path, kind):
     [
         ({"kind": "bpe", "size": 100, "byte_fallback": True}, r"has 3\d different characters besides 256 bytes. Raise"),
         ({"kind": "char", "size": 100, "byte_fallback": True}, "has no room for 256 bytes. Raise the size"),
-        ({"coverage": 0.9}, "needs a coverage of at least 0.98"),
     ],
 )
 def test_what_sentencepiece_refuses_is_told_in_a_sentence(tmp_path, settings, sentence):
@@ -284,7 +423,8 @@ def test_a_project_extends_the_vocabulary_of_its_base(project, vocabulary, tmp_p
     assert ended.status == "done", ended.reason
     found = Vocabulary.load(other.vocab_folder)
     assert found.pieces[: vocabulary.size] == vocabulary.pieces and found.size == vocabulary.size + 10
-    assert found.facts["settings"]["extends"] == vocabulary.hash
+    assert found.facts["settings"]["extends"] == vocabulary.hash and ended.report["origin"] == "extended"
+    assert vocabulary.size in [row["size"] for row in ended.report["by_size"]] or len(ended.report["by_size"]) > 3
     assert ended.report["shared"] == pytest.approx(1 - 10 / (found.size - len(SPECIALS)), abs=0.02)
 
 
@@ -305,6 +445,42 @@ def test_smaller_vocabularies_need_more_tokens(tmp_path):
     assert found[0].tokens_per_word > found[-1].tokens_per_word > 1 and found[-1].size == made.size
     assert [figures.unknown for figures in found] == [0, 0, 0]
     assert found[-1].tokens_per_word == sum(map(len, made.encode(KNOWN[:9]))) / 90
+
+
+def test_a_vocabulary_is_compared_with_its_halves_and_with_the_base(tmp_path):
+    made = learned(tmp_path, KNOWN, size=150)
+    assert coverage.smaller_sizes(made) == sorted({made.size >> times for times in (1, 2, 3, 4)} - set(range(10)))
+    assert 60 in coverage.smaller_sizes(made, 60) and 60 not in coverage.smaller_sizes(made)
+    assert coverage.smaller_sizes(made, made.size) == coverage.smaller_sizes(made)
+
+
+def test_fewer_characters_know_less(tmp_path):
+    made = learned(tmp_path, kind="char", size=100)
+    found = coverage.by_size(made, TEXT[:2], [20, 30, 40])
+    assert [figures.size for figures in found] == [20, 30, 40, made.size]
+    unknown = [figures.unknown for figures in found]
+    assert unknown == sorted(unknown, reverse=True) and unknown[0] > unknown[1] > unknown[-1] == 0
+    small = made.cut_down(20)
+    kept = set("".join(small.pieces[len(SPECIALS) :]).replace("▁", " "))
+    prepared = vocab.prepare(TEXT[0], catalog.resolve("rules", "ulmfit"))
+    lost = "".join(" " if each in kept else "#" for each in re.sub("xx(maj|up|w?rep)", "", prepared))
+    assert small.encode(TEXT[:1])[0].tolist().count(small.unk) == len(re.findall("#+", lost))
+
+
+def test_bytes_stand_in_for_characters_that_are_cut_off(tmp_path):
+    made = learned(tmp_path, kind="char", size=400, byte_fallback=True)
+    found = coverage.by_size(made, TEXT[:2], [made.size - 20, made.size - 10])
+    assert [figures.unknown for figures in found] == [0, 0, 0]
+    words = sum(len(text.split()) for text in TEXT[:2])
+    more = (found[0].tokens_per_word - found[-1].tokens_per_word) * words
+    assert more == pytest.approx(2), "one more byte for each of ö and ä"
+    assert made.cut_down(made.size - 20).encode(["the xxunk dog"])[0].tolist().count(made.unk) == 1
+
+
+def test_every_kind_has_a_usual_size_that_its_setting_takes():
+    assert set(VOCAB_SIZES) == set(catalog.VOCABULARIES)
+    assert VocabSettings().size == VOCAB_SIZES[VocabSettings().kind]
+    assert all(VocabSettings(kind=kind, size=size).size == size for kind, size in VOCAB_SIZES.items())
 
 
 def test_a_cut_down_vocabulary_keeps_specials_and_characters(tmp_path):
@@ -337,6 +513,10 @@ def test_facts_of_whole_words():
 def test_the_report_has_the_facts(project):
     report = project.report
     assert report["by_size"][-1]["size"] == report["size"] and report["shared"] is None
+    assert len(report["by_size"]) > 2 and "transductive" not in report
+    assert (report["kind"], report["rules"], report["origin"]) == ("unigram", "ulmfit", "learned")
+    assert report["hash"] == Vocabulary.load(project.vocab_folder).hash
+    assert report["sample"] == sum(map(len, sample_texts(Dataset.open(project.dataset_folder), 500_000)))
     assert ["xxbos", 60] in [list(pair) for pair in report["frequent"]] and report["not_known"] == []
 
 

@@ -315,7 +315,7 @@ def _zip_members(content: Content, stream: BinaryIO) -> Iterator[Member]:
         raise Broken(
             f"{content.name} is cut short or damaged: its list of members cannot be read. Fetch it again."
         ) from None
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
     check_expansion(content.name, sum(entry.file_size for entry in entries), content.path.stat().st_size)
     for entry in entries:
         name = _clean(entry.filename)
@@ -387,5 +387,7 @@ def _clean(name: str) -> str:
 
 
 def _path_fault(name: str) -> str:
+    if not name:
+        return "without a name"
     outside = name.startswith("/") or ".." in name.split("/") or re.match(r"[A-Za-z]:/", name)
     return "a path that leads out of the archive" if outside else ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,19 @@ class Dataset:
     def bad_rows(self) -> list[BadRow]:
         """Rows that were left out, the first 10,000 of `facts["bad_row_count"]`."""
         return [BadRow(*row) for row in self.facts["bad_rows"]]
+
+    def each_bad_row(self) -> Iterator[BadRow]:
+        """Every row that was left out, read from disk; of a dataset of format 1 the first 10,000 are known."""
+        kept = self.folder / BAD_ROWS
+        if not kept.exists():
+            yield from self.bad_rows
+            return
+        with kept.open(encoding="utf-8", newline="") as lines:
+            rows = csv.reader(lines)
+            next(rows)  # the head
+            for file, row, reason in rows:
+                # The same few strings, each held once, however many rows are kept.
+                yield BadRow(sys.intern(file), int(row), sys.intern(reason))
 
     def export_bad_rows(self, out: Path) -> int:
         """Write every row that was left out to a CSV with the columns file, row, reason. Returns their number.
@@ -123,6 +138,12 @@ class Dataset:
     def groups(self, rows: Sequence[int] | np.ndarray) -> list[str]:
         """The groups of these rows; empty strings for rows without one."""
         return self._cells("group", rows)
+
+    def count_groups(self) -> int:
+        """How many different groups there are; 0 where no group column was chosen."""
+        if "group" not in self._rows.column_names:  # format 1
+            return 0
+        return len(set(pc.unique(self._rows.column("group")).to_pylist()) - {""})
 
     def texts_between(self, start: int, stop: int) -> list[str]:
         """The texts of rows start to stop (exclusive)."""

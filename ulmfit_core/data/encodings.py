@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterator
+import re
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
+from typing import Any
 
 from charset_normalizer import from_bytes
 
@@ -14,6 +17,7 @@ from ulmfit_core.data.containers import Broken, Content, opened
 from ulmfit_core.errors import UserError
 
 HEAD_BYTES = 256 * 1024
+BLOCK = 64 * 1024
 # A longer line is no line of text: some other kind of file, or one whose line ends are lost.
 LINE_LIMIT = 16 * 1024 * 1024
 BOMS = {
@@ -23,15 +27,23 @@ BOMS = {
 CONTROLS = bytes(set(range(32)) - {9, 10, 11, 12, 13, 27})
 WIDE_CONTROLS = CONTROLS.decode("ascii")
 WESTERN_SHARE = 0.05
+# So many characters of UTF-8 for each stray byte make a file UTF-8 that was glued together.
+NEARLY = 4
+BEYOND = re.compile(r"[^\x00-\x7f]")
 # Fewer zeros than this are damage in a text; more are another kind of file.
 STRAY_ZEROS = 0.01
 
 
 @dataclass
 class Position:
-    """How far a file has been read, from 0 to 1; the reader sets it, the progress bar asks it."""
+    """How far a file has been read, from 0 to 1; the reader sets it, the progress bar asks it.
+
+    `odd_rows` counts lines with bytes that are no UTF-8, of which `first_odd` is the first.
+    """
 
     share: float = 0.0
+    odd_rows: int = 0
+    first_odd: int = 0
 
 
 def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
@@ -41,6 +53,24 @@ def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
     return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
 
 
+class _Strays(threading.local):
+    """How many bytes that are no UTF-8 the thread has met."""
+
+    count = 0
+
+
+STRAYS = _Strays()
+# They stand in the text as halves of characters until the line that holds them is known.
+WINDOWS = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in range(128, 256)}
+
+
+def _as_half(error: UnicodeError) -> tuple[str, int]:
+    STRAYS.count += 1
+    found, end = codecs.lookup_error("surrogateescape")(error)
+    return str(found), end
+
+
+codecs.register_error("ulmfit-stray", _as_half)
 codecs.register_error("ulmfit-cp1252", _as_cp1252)
 
 
@@ -71,7 +101,7 @@ def find_encoding(name: str, head: bytes, wanted: str = "auto") -> str:
         return _wide(name, head)
     if len(head.translate(None, CONTROLS)) < 0.99 * len(head):
         raise UserError(binary(name))
-    if _decodes(head, "utf-8"):
+    if _decodes(head, "utf-8") or _is_nearly_utf8(head):
         return "utf-8"
     return _eight_bit(name, head)
 
@@ -117,6 +147,13 @@ def _readable(head: bytes, encoding: str) -> bool:
     return sum(character in WIDE_CONTROLS for character in text) < 0.01 * len(text)
 
 
+def _is_nearly_utf8(head: bytes) -> bool:
+    """Whether most of what is not ASCII is UTF-8; by chance few bytes of another encoding are."""
+    beyond = BEYOND.findall(head.decode("utf-8", "surrogateescape"))
+    strays = sum(ord(character) in WINDOWS for character in beyond)
+    return len(beyond) - strays > NEARLY * strays
+
+
 def _eight_bit(name: str, head: bytes) -> str:
     # Few bytes beyond ASCII mean a Western language, for which guessing by frequency errs more than cp1252.
     beyond = sum(byte > 127 for byte in head)
@@ -138,21 +175,83 @@ def read_lines(content: Content, encoding: str, position: Position) -> Iterator[
 
     Raises UserError with the line where a packed file breaks off, and for a zero byte and an endless line.
     """
-    number = 0
+    return chain.from_iterable(_blocks(content, encoding, position))
+
+
+def _blocks(content: Content, encoding: str, position: Position) -> Iterator[Iterable[str]]:
+    """The lines, some at a time, so that what is done for each of them is done by C code."""
+    number, ended, before = 0, True, STRAYS.count
     with opened(content) as (stream, share):
-        text = io.TextIOWrapper(stream, encoding=encoding, errors=decode_errors(encoding), newline="")
-        try:
-            for number, line in enumerate(iter(partial(text.readline, LINE_LIMIT), ""), start=1):
-                if number % 500 == 0:
-                    position.share = share()
-                if "\0" in line or len(line) == LINE_LIMIT:
-                    raise UserError(_bad_line(content.name, number, line))
-                yield line
-        except Broken as error:
-            raise UserError(f"{error} Its last whole line is {number:,}.") from None
-        finally:
-            text.detach()
+        watched: Any = _Watched(stream)
+        text = io.TextIOWrapper(watched, encoding=encoding, errors=_errors(encoding), newline="")
+        while lines := text.readlines(BLOCK):
+            position.share = share()
+            sound = not watched.suspect and STRAYS.count == before
+            yield lines if sound else _looked_through(content.name, lines, number, watched.endless, position)
+            number, ended = number + len(lines), lines[-1].endswith(("\n", "\r"))
+        if watched.broken:
+            raise UserError(f"{watched.broken} Its last whole line is {number - (not ended):,}.")
     position.share = 1.0
+
+
+def _errors(encoding: str) -> str:
+    return "ulmfit-stray" if encoding.startswith("utf-8") else "replace"
+
+
+class _Watched(io.BufferedIOBase):
+    """The bytes of a stream, which ends where it is `broken` or a line is `endless`.
+
+    `suspect` once a zero byte has passed or a line is endless: whole blocks are looked at, since looking at each line
+    would take as long as parsing it.
+    """
+
+    def __init__(self, stream: Any):
+        self._stream, self._length = stream, 0
+        self.suspect = self.endless = False
+        self.broken: Broken | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def read1(self, size: int = -1) -> bytes:
+        if self.endless or self.broken:
+            return b""
+        data = self._read(size)
+        ended = b"\n" in data or b"\r" in data
+        self._length = 0 if ended else self._length + len(data)
+        self.endless = self._length >= LINE_LIMIT
+        self.suspect = self.suspect or self.endless or b"\0" in data
+        return data
+
+    def _read(self, size: int) -> bytes:
+        try:
+            data: bytes = self._stream.read1(size)
+        except Broken as error:
+            self.broken = error
+            return b""
+        return data
+
+
+def _looked_through(name: str, lines: list[str], before: int, endless: bool, position: Position) -> Iterator[str]:
+    """The lines, mended. Raises UserError at one that holds a zero byte and, where it is `endless`, at the last."""
+    for number, line in enumerate(lines, start=before + 1):
+        if "\0" in line or (endless and number == before + len(lines)):
+            raise UserError(_bad_line(name, number, line))
+        if _is_whole(line):
+            yield line
+            continue
+        position.odd_rows += 1
+        position.first_odd = position.first_odd or number
+        yield line.translate(WINDOWS)
+
+
+def _is_whole(line: str) -> bool:
+    """Whether each byte of it was a character."""
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _bad_line(name: str, number: int, line: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice, zip_longest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ulmfit_core.data import patterns, sniff
 from ulmfit_core.data.containers import Content
@@ -39,8 +39,9 @@ class Source:
     """A file whose shape is known; `columns` are the names of its cells, or "1", "2" … without header.
 
     `unit` is what a document is in plain text, `pattern` how a line is made up, `sheet` the sheet, table or list that
-    is read, `labels` a file of labels beside one of texts. `root` folders stand around those named by labels. `parts`
-    are the members that are read one after the other, `left_out` those that are not read.
+    is read, `listed` whether the last cell names the list. `labels` is a file of labels beside one of texts. `root`
+    folders stand around those named by labels. `parts` are the files or members that are read one after the other,
+    `left_out` those that are not read. `rows` is a sheet that is laid out in memory already.
     """
 
     content: Content
@@ -53,10 +54,12 @@ class Source:
     unit: str = "auto"
     pattern: str = ""
     sheet: str = ""
+    listed: bool = False
     labels: Source | None = None
     root: int = 0
     parts: tuple[Source, ...] = ()
     left_out: tuple[BadRow, ...] = ()
+    rows: Any = field(default=None, compare=False, repr=False)
     position: Position = field(default_factory=Position)
 
     @property
@@ -119,12 +122,13 @@ def read_text(source: Source) -> Iterator[Record | BadRow]:
     stream = enumerate(read_lines(source.content, source.encoding, source.position), start=1)
     if source.unit == "paragraph":
         return _blocks(stream, lambda line: not line.strip())
-    if source.unit == "auto" and _has_titles(source):
+    if source.unit == "auto" and has_titles(source):
         return _blocks(stream, lambda line: sniff.TITLE.fullmatch(line) is not None)
     return ((number, [line.strip()]) for number, line in stream if line.strip())
 
 
-def _has_titles(source: Source) -> bool:
+def has_titles(source: Source) -> bool:
+    """Whether plain text is made up of articles under ` = Title = ` lines."""
     return sniff.is_wikitext(list(islice(read_lines(source.content, source.encoding, Position()), SAMPLE_ROWS)))
 
 

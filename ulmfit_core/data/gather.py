@@ -24,6 +24,8 @@ Item = TypeVar("Item")
 BATCH = 1000
 PART_WORDS = 5000
 BAD_ROWS_KEPT = 10_000
+REASONS_KEPT = 1000  # different ones that are counted
+QUOTED = 100  # characters of a cell in a reason
 WORD = re.compile(r"\S+")
 
 
@@ -64,12 +66,13 @@ class Gathered:
 
     def leave_out(self, row: BadRow, id_: str = "") -> None:
         """Count and log a bad row. The id of one that has an id stands in its reason."""
-        named = row._replace(reason=f"{row.reason} (id {id_})") if id_ else row
+        named = row._replace(reason=f"{row.reason} (id {shortened(id_)})") if id_ else row
         self.bad_row_count += 1
         self.log.write(store.bad_row_line(named))
+        if row.reason in self.reasons or len(self.reasons) < REASONS_KEPT:
+            self.reasons[row.reason] += 1
         if len(self.bad_rows) < BAD_ROWS_KEPT:
             self.bad_rows.append(named)
-            self.reasons[row.reason] += 1
 
     def take(self, file: str, row: Row, split: int) -> Row:
         self.labels.append("" if split == splits.UNLABELLED else row.label)
@@ -78,6 +81,11 @@ class Gathered:
         self.numbers.append(row.number)
         self.splits.append(split)
         return row
+
+
+def shortened(text: str) -> str:
+    """A cell that a reason quotes, which may be a whole text where a wrong column was chosen."""
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
 
 
 def gather_rows(gathered: Gathered, paths: dict[str, Path | None], settings: DataSettings, run: Run, out: Path) -> None:
@@ -110,7 +118,7 @@ def _all_rows(gathered: Gathered, paths: dict[str, Path | None], settings: DataS
 
 def like(source: Source, test: Path, settings: DataSettings) -> DataSettings:
     """Settings for the validation or test file: it has the columns, and so the shape, of the labelled file."""
-    changed = {"split_column": "", "member": "", "sheet": "", "labels_file": ""}
+    changed = {"more": [], "split_column": "", "member": "", "sheet": "", "labels_file": ""}
     if source.reader == "table" and test.suffix == source.path.suffix:
         changed["delimiter"] = source.delimiter
     return settings.model_copy(update=changed)
@@ -121,6 +129,7 @@ def read_another(path: Path, settings: DataSettings) -> Iterator[Row | BadRow]:
 
     Raises UserError like `inspect` and `read_rows`.
     """
+    settings = settings.model_copy(update={"more": []})
     source = inspect(path, settings, thorough=True)
     name = settings.id_column
     known = name in source.columns or (name.isdigit() and int(name) <= len(source.columns))
@@ -149,7 +158,7 @@ def _rows(gathered: Gathered, source: Source, settings: DataSettings, run: Run, 
 
 def _refusal(row: Row, split: int | None, settings: DataSettings) -> str:
     if split is None:
-        return f"the split “{row.split}” is not train, valid or test"
+        return f"the split “{shortened(row.split)}” is not train, valid or test"
     return "a test row without a label" if split == splits.TEST and settings.label and not row.label else ""
 
 
@@ -208,6 +217,18 @@ def progress(rows: Iterable[Item], source: Source, run: Run) -> Iterator[Item]:
             run.emit(Progress(label, 100 * source.position.share, 100.0))
         yield row
     run.emit(Progress(label, 100.0, 100.0))
+    _tell_odd_rows(source, run)
+
+
+def _tell_odd_rows(source: Source, run: Run) -> None:
+    count, first = source.position.odd_rows, source.position.first_odd
+    if count:
+        run.message(
+            f"Lines of {source.name} hold bytes that are no UTF-8: {count:,} in all, the first of them line {first:,}. "
+            "They were read as Windows characters; check them.", "warning",
+        )  # fmt: skip
+    for part in source.parts:
+        _tell_odd_rows(part, run)
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[tuple[Item, ...]]:

@@ -6,7 +6,7 @@ import codecs
 import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
 
@@ -19,24 +19,42 @@ from ulmfit_core.data.tables import as_text
 from ulmfit_core.errors import UserError
 
 ENDINGS = (".json", ".jsonl", ".ndjson")
+# So many items are passed to learn which lists there are.
+GLANCE = 50_000
 # What a line of JSON can be refused for: its grammar, numbers of thousands of digits, thousands of brackets.
 UNREADABLE = (ValueError, RecursionError)
 
 
-def inspect_json(content: Content, encoding: str, head: bytes) -> Source | None:
+def inspect_json(content: Content, encoding: str, head: bytes, sheet: str) -> Source | None:
     """A source where the file is JSON of a shape that can be read, None where it is something else.
 
-    Raises UserError where it calls itself JSON and is not, or is of another shape.
+    `sheet` picks one of several lists. Raises UserError where the file calls itself JSON and is not, is of another
+    shape, or has no such list.
     """
+    form = _form(content, encoding, head)
+    if form == "lines":
+        return _inspect_lines(content, encoding)
+    return _inspect_document(content, encoding, sheet) if form else None
+
+
+def list_names(content: Content, encoding: str, head: bytes) -> list[str]:
+    """Names of the lists in a JSON object, as far as the first 50,000 items go; none for anything else."""
+    names = dict[str, None]()
+    if _form(content, encoding, head) == "document":
+        with suppress(ijson.JSONError, *UNREADABLE), _parsed(content, encoding, Position()) as items:
+            for name, _ in islice(items, GLANCE):
+                names[name] = None
+    return [name for name in names if name]
+
+
+def _form(content: Content, encoding: str, head: bytes) -> str:
+    """lines or document where the file says or looks as if it were JSON, else an empty string."""
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head).lstrip("\ufeff \t\r\n")
-    named = content.suffix in ENDINGS
-    if not named and text[:1] not in ("{", "["):
-        return None
+    if content.suffix not in ENDINGS and text[:1] not in ("{", "["):
+        return ""
     first, _, rest = text.partition("\n")
     lines = content.suffix in (".jsonl", ".ndjson") and (text[:1] != "[" or (rest.strip() and _is_json(first)))
-    if lines or _is_line(first, rest):
-        return _inspect_lines(content, encoding)
-    return _inspect_document(content, encoding, named)
+    return "lines" if lines or _is_line(first, rest) else "document"
 
 
 def _is_json(line: str) -> bool:
@@ -151,28 +169,40 @@ def _value(events: Iterator[tuple[str, Any]], event: str, value: Any) -> Any:
     return builder.value
 
 
-def _inspect_document(content: Content, encoding: str, named: bool) -> Source | None:
+def _inspect_document(content: Content, encoding: str, sheet: str) -> Source | None:
+    named = content.suffix in ENDINGS
     sample = list[tuple[str, Any]]()
     try:
         with _parsed(content, encoding, Position()) as items:
-            sample.extend(islice(items, SAMPLE_ROWS))
+            sample.extend(islice(_of_list(items, sheet), SAMPLE_ROWS))
     except (ijson.JSONError, *UNREADABLE) as error:
         if not named and not _columns([item for _, item in sample if isinstance(item, dict)]):
             return None
         if not sample:
             raise UserError(f"{content.name} is not JSON: {_reason(error)}. Write it again.") from None
     columns = _columns([item for _, item in sample])
+    if not columns and named:
+        raise UserError(_other_shape(content.name, sheet if not sample else ""))
     if not columns:
-        if not named:
-            return None
-        raise UserError(
-            f"{content.name} is JSON of another shape: it needs an array of objects such as "
-            '[{"text": …, "label": …}, …], or an object that holds one.'
-        )
-    if not sample[0][0]:
-        return Source(content, "json", columns, encoding)
+        return None
+    if not sample[0][0] or sheet:
+        return Source(content, "json", columns, encoding, sheet=sheet)
     name = next(name for name in ("list", "name of list", "") if name not in columns)
-    return Source(content, "json", [*columns, name], encoding, sheet=name)
+    return Source(content, "json", [*columns, name], encoding, listed=True)
+
+
+def _of_list(items: Iterator[tuple[str, Any]], sheet: str) -> Iterator[tuple[str, Any]]:
+    """The items of the list `sheet`, or all of them; a document that is one array has no names to pick by."""
+    return ((name, item) for name, item in items if not sheet or name in ("", sheet))
+
+
+def _other_shape(name: str, sheet: str) -> str:
+    if sheet:
+        return f"{name} has no list “{sheet}” with anything in it. Choose another one with data.sheet."
+    return (
+        f"{name} is JSON of another shape: it needs an array of objects such as "
+        '[{"text": …, "label": …}, …], or an object that holds one.'
+    )
 
 
 def _reason(error: BaseException) -> str:
@@ -189,15 +219,15 @@ def _columns(sample: list[Any]) -> list[str]:
 
 
 def read_json(source: Source) -> Iterator[Record | BadRow]:
-    """Records of a JSON document, numbered from 1; the last cell is the array's name where arrays have names.
+    """Records of a JSON document, numbered from 1; the last cell names the list where several are read.
 
     Raises UserError with the number of the last good one where the document breaks off.
     """
-    names = source.columns[:-1] if source.sheet else source.columns
+    names = source.columns[:-1] if source.listed else source.columns
     number = 0
     try:
         with _parsed(source.content, source.encoding, source.position) as items:
-            for number, (name, item) in enumerate(items, start=1):
+            for number, (name, item) in enumerate(_of_list(items, source.sheet), start=1):
                 cells = _cells(item, names)
                 if cells is None:
                     yield BadRow(source.name, number, "not of the shape of the first one")

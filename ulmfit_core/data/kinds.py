@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from ulmfit_core.config import DataSettings
-from ulmfit_core.data import folders, json_files, patterns, sniff, tables
+from ulmfit_core.data import folders, json_files, patterns, sniff, tables, workbooks
 from ulmfit_core.data.containers import Content, Member, ending, look, members
 from ulmfit_core.data.encodings import HEAD_BYTES, Position, empty, find_encoding, head_bytes, read_lines
 from ulmfit_core.data.formats import SAMPLE_ROWS, BadRow, Source, open_quote
@@ -44,6 +45,13 @@ class Look:
     labelled: bool
 
 
+class Choices(NamedTuple):
+    """What the settings `member` and `sheet` can be set to; empty lists where there is no choice."""
+
+    members: list[str]
+    sheets: list[str]
+
+
 def inspect(path: Path, settings: DataSettings, *, thorough: bool = False, labelled: bool = True) -> Source:
     """What kind of file this is, from its head; `thorough` reads a tab-separated file whole to judge its quotes.
 
@@ -53,12 +61,38 @@ def inspect(path: Path, settings: DataSettings, *, thorough: bool = False, label
     path = Path(path).expanduser()
     if not labelled:
         # What picks from the labelled file or takes it apart says nothing of a file of texts alone.
-        settings = settings.model_copy(update={"member": "", "sheet": "", "line_pattern": "auto", "labels_file": ""})
+        nothing = {"more": [], "member": "", "sheet": "", "line_pattern": "auto", "labels_file": ""}
+        settings = settings.model_copy(update=nothing)
     how = Look(settings, thorough, labelled)
     content = look(path)
     if settings.labels_file:
         return _inspect_pair(content, how)
+    source = _inspect_any(content, how)
+    return _with_more(source, how) if settings.more else source
+
+
+def _inspect_any(content: Content, how: Look) -> Source:
     return _inspect_archive(content, how) if content.archive else _inspect_file(content, how)
+
+
+def _with_more(first: Source, how: Look) -> Source:
+    """The file and those of the setting `more` one after the other. Raises UserError where columns differ."""
+    others = [_inspect_any(look(beside(first.path, name)), how) for name in how.settings.more]
+    for other in others:
+        _refuse_unlike(first, other, "Choose files that have the same columns.")
+    return _joined(first.content, [first, *others])
+
+
+def _joined(content: Content, parts: list[Source], left_out: tuple[BadRow, ...] = ()) -> Source:
+    """Several sources as one. Sheets are laid out again when their turn comes, so that one is in memory at a time."""
+    bare = tuple(replace(part, rows=None) for part in parts)
+    return replace(bare[0], content=content, parts=bare, left_out=left_out, position=Position())
+
+
+def beside(path: Path, name: str) -> Path:
+    """A file that the settings name: in the folder of the other one where it lies there, else as it stands."""
+    near = path.parent / Path(name).expanduser()
+    return near if near.exists() else Path(name).expanduser()
 
 
 def _inspect_file(content: Content, how: Look) -> Source:
@@ -66,7 +100,7 @@ def _inspect_file(content: Content, how: Look) -> Source:
     for magic, inspect_table in BINARY:
         if head.startswith(magic):
             return _not_too_wide(inspect_table(content, how.settings.sheet))
-    if head.startswith(tables.OLE):
+    if head.startswith(workbooks.OLE):
         return _inspect_workbook(content, how)
     if head.startswith((b"PK\3\4", b"PK\5\6")):
         return _inspect_packed_workbook(content, how)
@@ -97,13 +131,14 @@ def _inspect_text(content: Content, head: bytes, how: Look) -> Source:
     settings = how.settings
     encoding = find_encoding(content.name, head, settings.encoding)
     if settings.delimiter == "auto":
-        found = json_files.inspect_json(content, encoding, head)
+        found = json_files.inspect_json(content, encoding, head, settings.sheet)
         if found:
             return found
     lines = _head_lines(content, encoding)
     if not any(line.strip() for line in lines):
         raise UserError(empty(content.name))
-    if content.suffix not in sniff.TABLE_ENDINGS and settings.delimiter == "auto":
+    asked = how.labelled and (settings.line_pattern, settings.text_unit) != ("auto", "auto")
+    if settings.delimiter == "auto" and (asked or content.suffix not in sniff.TABLE_ENDINGS):
         plain = _inspect_plain(content, encoding, lines, how)
         if plain:
             return plain
@@ -163,9 +198,9 @@ def _header(content: Content, rows: list[list[str]], settings: DataSettings) -> 
 
 def _inspect_pair(content: Content, how: Look) -> Source:
     """A file of texts and one of labels beside it, line by line."""
-    name = Path(how.settings.labels_file).expanduser()
-    beside = content.path.parent / name
-    labels = look(beside if beside.exists() else name)
+    if how.settings.more:
+        raise UserError("A file of labels belongs to one file of texts. Leave the further files out, or that one.")
+    labels = look(beside(content.path, how.settings.labels_file))
     sides = [
         Source(side, "text", ["text"], find_encoding(side.name, head_bytes(side), how.settings.encoding))
         for side in (content, labels)
@@ -178,15 +213,15 @@ def _inspect_pair(content: Content, how: Look) -> Source:
 
 def _inspect_packed_workbook(content: Content, how: Look) -> Source:
     """A workbook inside another package; any other archive in there is refused."""
-    inner = tables.workbook_members(content)
-    if not tables.is_workbook(inner):
+    inner = workbooks.workbook_members(content)
+    if not workbooks.is_workbook(inner):
         raise UserError(f"{content.name} is an archive inside another one. Unpack the outer one and choose this one.")
     return _inspect_workbook(content, how)
 
 
 def _inspect_workbook(content: Content, how: Look) -> Source:
-    source = tables.inspect_workbook(content, how.settings.sheet)
-    rows = [cells for _, cells in tables.first_rows(source, SAMPLE_ROWS)]
+    source = workbooks.inspect_workbook(content, how.settings.sheet)
+    rows = [cells for _, cells in workbooks.first_rows(source, SAMPLE_ROWS)]
     columns, header = _header(content, rows, how.settings)
     return _not_too_wide(replace(source, columns=columns, header=header))
 
@@ -197,7 +232,7 @@ def _inspect_workbook(content: Content, how: Look) -> Source:
 def _inspect_archive(content: Content, how: Look) -> Source:
     found = members(content, None if how.thorough or not (content.packed and content.archive == "tar") else GLANCE)
     names = [member.name for member in found]
-    if content.archive == "zip" and tables.is_workbook(names):
+    if content.archive == "zip" and workbooks.is_workbook(names):
         return _inspect_workbook(replace(content, archive=""), how)
     if any(name.startswith("word/") for name in names):
         raise UserError(f"{content.name} is a document of a word processor: save it as plain text.")
@@ -246,10 +281,10 @@ def _inspect_members(content: Content, found: list[Member], usable: list[Member]
         BadRow(f"{content.name}/{member.name}", 1, member.fault or "not a table, not read") for member in rest
     )
     for part in parts:
-        _refuse_unlike(parts[0], part)
+        _refuse_unlike(parts[0], part, "Say which one to read with the setting data.member.")
     if len(parts) == 1 and not left_out:
         return parts[0]
-    return replace(parts[0], content=content, parts=tuple(parts), left_out=left_out, position=Position())
+    return _joined(content, parts, left_out)
 
 
 def _rows_of(usable: list[Member]) -> list[Member]:
@@ -268,9 +303,46 @@ def _nothing_usable(content: Content, found: list[Member]) -> str:
     return f"{content.name} holds no file that has anything in it. Choose another file."
 
 
-def _refuse_unlike(first: Source, other: Source) -> None:
-    if other.columns != first.columns and (first.header or other.header or len(first.columns) != len(other.columns)):
+def _refuse_unlike(first: Source, other: Source, advice: str) -> None:
+    if other.columns != first.columns:
         raise UserError(
             f"{other.name} has other columns ({', '.join(other.columns[:10])}) than {first.name} "
-            f"({', '.join(first.columns[:10])}). Say which one to read with the setting data.member."
+            f"({', '.join(first.columns[:10])}). {advice}"
         )
+
+
+# What can be chosen
+
+
+def choices(path: Path, settings: DataSettings) -> Choices:
+    """The members of an archive that could be read alone; the sheets, tables or lists of a file or of its member.
+
+    Works also where `inspect` refuses because a choice is needed. Raises UserError where the file cannot be read.
+    """
+    content = look(Path(path).expanduser())
+    if not content.archive:
+        return Choices([], _several(_sheets(content)))
+    found = members(content, None if not (content.packed and content.archive == "tar") else GLANCE)
+    if content.archive == "zip" and workbooks.is_workbook([member.name for member in found]):
+        return Choices([], _several(_sheets(content)))
+    usable = [member for member in found if not member.fault and member.size]
+    if folders.columns([member.name for member in usable]):
+        return Choices([], [])
+    chosen = [member for member in usable if member.name == settings.member] or _rows_of(usable)
+    sheets = _sheets(_member(content, chosen[0])) if len(chosen) == 1 else []
+    return Choices(_several([member.name for member in usable]), _several(sheets))
+
+
+def _several(names: list[str]) -> list[str]:
+    return names if len(names) > 1 else []
+
+
+def _sheets(content: Content) -> list[str]:
+    head = head_bytes(content)
+    if head.startswith(tables.SQLITE):
+        return tables.table_names(content)
+    if head.startswith((workbooks.OLE, b"PK\3\4")):
+        return workbooks.sheet_names(content)
+    if head.startswith((tables.PARQUET, tables.ARROW)):
+        return []
+    return json_files.list_names(content, find_encoding(content.name, head), head)

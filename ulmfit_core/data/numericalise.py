@@ -32,8 +32,8 @@ from ulmfit_core.text.vocab import Vocabulary
 
 # Bytes of text in a part, by the vocabulary's unit: a few seconds of work, which is what a crash can cost.
 PART_BYTES = {"pieces": 2**21, "words": 2**19}
-# Rows encoded at once: between two such batches a person may stop.
-ROWS = 128
+# Rows encoded at once, by the vocabulary's unit: between two such batches a person may stop.
+ROWS = {"pieces": 1024, "words": 128}
 # What a row counts at least, so that a part of empty texts has an end.
 ROW_BYTES = 16
 MOST_PROCESSES = 8
@@ -126,28 +126,24 @@ def _encode(task: Task, part: Part, vocabulary: Vocabulary, tell: Callable[[int]
     """Write a part's file; `tell` hears the number of rows that each batch added."""
     documents: list[np.ndarray] = []
     counts = tokens.Counts()
-    for texts in _texts(Path(task.source), part):
+    for texts in _texts(Path(task.source), part, ROWS[vocabulary.unit]):
         encoded = vocabulary.encode(texts)
-        counts += tokens.Counts(
-            words=sum(len(text.split()) for text in texts),
-            tokens=sum(map(len, encoded)),
-            unknown=sum(int((ids == vocabulary.unk).sum()) for ids in encoded),
-        )
+        counts += tokens.count(texts, encoded)
         documents += [ids[: task.limit] for ids in encoded] if task.limit else encoded
         tell(len(texts))
     files.write_bytes(part.file(Path(task.work)), tokens.pack(documents, counts))
 
 
-def _texts(source: Path, part: Part) -> Iterator[list[str]]:
-    """The texts of a part, some at a time. The file is mapped for this part alone, so that memory is given back."""
+def _texts(source: Path, part: Part, rows: int) -> Iterator[list[str]]:
+    """The texts of a part, so many at a time. The file is mapped for this part alone, so that memory is given back."""
     with pa.memory_map(str(source)) as mapped:
         reader = pa.ipc.open_file(mapped)
         row, batch, begin = part.first, part.batch, part.begin
         while row < part.stop:
             column = reader.get_batch(batch).column("text")
             end = min(part.stop, begin + len(column))
-            for first in range(row, end, ROWS):
-                yield column.slice(first - begin, min(ROWS, end - first)).to_pylist()
+            for first in range(row, end, rows):
+                yield column.slice(first - begin, min(rows, end - first)).to_pylist()
             row, batch, begin = end, batch + 1, begin + len(column)
 
 

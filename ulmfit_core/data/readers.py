@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -14,7 +14,9 @@ from typing import NamedTuple
 from ulmfit_core import catalog
 from ulmfit_core.config import DataSettings
 from ulmfit_core.data import folders, sniff
-from ulmfit_core.data.formats import BadRow, Record, Source
+from ulmfit_core.data.formats import BadRow, Record, Source, has_titles
+from ulmfit_core.data.kinds import Choices as Choices
+from ulmfit_core.data.kinds import choices as choices
 from ulmfit_core.data.kinds import inspect as inspect
 from ulmfit_core.errors import UserError
 
@@ -34,33 +36,75 @@ class Row(NamedTuple):
     file: str = ""
 
 
+Mapper = Callable[[Record | BadRow], Row | BadRow]
+
+
 @dataclass(frozen=True)
 class Preview:
-    """The first rows of a file and guesses for the mapping; `label` is empty where no column looks like one."""
+    """The first rows of a file and guesses for the mapping; empty where there is none.
+
+    `numbers` are those of the rows, as a spreadsheet shows them.
+    `bad` are the rows among those looked at that cannot be used, and members that are not read. `unit` is line,
+    paragraph or article for plain text, `pattern` how a line holds text and label, `sheet` the sheet, table or list.
+    `text`, `label`, `split`, `id` and `group` are guessed columns. `named`: see `may_name_splits`.
+    """
 
     reader: str
     columns: list[str]
     rows: list[list[str]]
+    numbers: list[int]
     header: bool
     delimiter: str
     encoding: str
     text: list[str]
     label: str
+    bad: list[BadRow]
+    unit: str
+    pattern: str
+    sheet: str
+    split: str
+    id: str
+    group: str
+    named: bool = False
 
 
 def preview(path: Path, settings: DataSettings, rows: int = 100) -> Preview:
     """The first `rows` rows and guesses. Reads only the head of the file. Raises UserError like `inspect`."""
     source = inspect(path, settings)
-    sample = [record[1] for record in islice(_records(source), rows) if not isinstance(record, BadRow)]
-    text, label = sniff.guess_columns(source.columns, sample)
+    seen = list(islice(_records(source), rows))
+    sample = [record[1] for record in seen if not isinstance(record, BadRow)]
+    numbers = [record[0] for record in seen if not isinstance(record, BadRow)]
+    bad = [*_left_out(source), *(record for record in seen if isinstance(record, BadRow))]
+    text, label = _guess(source, sample)
+    others = sniff.guess_others(source.columns, sample, [*text, label])
+    return Preview(
+        source.reader, source.columns, sample, numbers, source.header, source.delimiter, source.encoding, text, label,
+        bad, _unit(source), source.pattern, source.sheet, *others, named=may_name_splits(source),
+    )  # fmt: skip
+
+
+def _guess(source: Source, sample: list[list[str]]) -> tuple[list[str], str]:
+    """(text columns, label column); what the shape of a file says goes before what its cells look like."""
     if source.reader in ("folder", "pattern", "paired"):
-        text, label = ["text"], "label" if "label" in source.columns else ""
+        return ["text"], "label" if "label" in source.columns else ""
     if source.delimiter in ("@", " "):
         first, second = source.columns
-        text, label = ([first], second) if source.delimiter == "@" else ([second], first)
-    return Preview(
-        source.reader, source.columns, sample, source.header, source.delimiter, source.encoding, text, label
-    )  # fmt: skip
+        return ([first], second) if source.delimiter == "@" else ([second], first)
+    return sniff.guess_columns(source.columns, sample)
+
+
+def _unit(source: Source) -> str:
+    if source.reader != "text":
+        return ""
+    if source.unit != "auto":
+        return source.unit
+    return "article" if has_titles(source) else "line"
+
+
+def _left_out(source: Source) -> Iterator[BadRow]:
+    yield from source.left_out
+    for part in source.parts:
+        yield from _left_out(part)
 
 
 # Reading all of it
@@ -81,30 +125,43 @@ def read_rows(path: Path, settings: DataSettings, source: Source | None = None) 
     implied = not settings.split_column and _implied_split(source)
     split = implied or (column_index(source, settings.split_column) if settings.split_column else None)
     named = [column_index(source, name) if name else None for name in (settings.id_column, settings.group_column)]
-    for record in _records(source):
-        row = record if isinstance(record, BadRow) else _mapped(source, record, texts, label, split, *named)
-        if implied and isinstance(row, Row):
-            row = row._replace(split=folders.split_name(row.split))
-        yield row
+    rows = map(_mapper(source, texts, [label, split, *named]), _records(source))
+    yield from map(_with_split_name, rows) if implied else rows
+
+
+def _with_split_name(row: Row | BadRow) -> Row | BadRow:
+    return row._replace(split=folders.split_name(row.split)) if isinstance(row, Row) else row
 
 
 def _implied_split(source: Source) -> int:
     """The cell that names the split by itself: a folder above those of the labels, or a JSON list's name; else 0."""
-    if source.reader == "json" and source.sheet:
+    if source.reader == "json" and source.listed:
         return len(source.columns) - 1
     return 2 if source.reader == "folder" and "split" in source.columns else 0
+
+
+def may_name_splits(source: Source) -> bool:
+    """Whether rows may follow the names of parts, without a split column: members, folders, lists of a JSON file."""
+    return bool(_implied_split(source)) or any(_named_split(part) or may_name_splits(part) for part in source.parts)
+
+
+def _named_split(part: Source) -> str:
+    """train, valid or test where a member is called so."""
+    return folders.split_name(part.name.rsplit("/", 1)[-1]) if part.content.member else ""
 
 
 def _each_part(
     source: Source, read: Callable[[Source], Iterator[Row | BadRow]], by_name: bool
 ) -> Iterator[Row | BadRow]:
-    """The rows of each member in turn. `by_name`: a member called train, valid or test says the split of its rows."""
+    """The rows of each part in turn. `by_name`: a member called train, valid or test says the split of its rows."""
     yield from source.left_out
     for index, part in enumerate(source.parts):
-        split = folders.split_name(part.name.rsplit("/", 1)[-1]) if by_name and len(source.parts) > 1 else ""
+        split = _named_split(part) if by_name else ""
         for row in read(part):
             source.position.share = (index + part.position.share) / len(source.parts)
-            yield row._replace(file=part.name, split=row.split or split) if isinstance(row, Row) else row
+            if isinstance(row, Row):
+                row = row._replace(file=row.file or part.name, split=row.split or split)
+            yield row
 
 
 def read_texts(path: Path, settings: DataSettings, source: Source) -> Iterator[Row | BadRow]:
@@ -112,18 +169,20 @@ def read_texts(path: Path, settings: DataSettings, source: Source) -> Iterator[R
     if source.parts:
         yield from _each_part(source, lambda part: read_texts(path, settings, part), False)
         return
-    texts = _texts_or_guess(source, settings)
-    for record in _records(source):
-        yield record if isinstance(record, BadRow) else _mapped(source, record, texts, None, None)
+    yield from map(_mapper(source, _texts_or_guess(source, settings)), _records(source))
 
 
 def text_columns(source: Source, settings: DataSettings) -> list[int]:
     """Which cells hold the text. Raises UserError for a missing column."""
     if settings.text:
         return [column_index(source, name) for name in settings.text]
-    sample = [record[1] for record in islice(_records(source), 100) if not isinstance(record, BadRow)]
-    guessed, _ = sniff.guess_columns(source.columns, sample)
+    guessed, _ = sniff.guess_columns(source.columns, first_rows(source, 100))
     return [source.columns.index(name) for name in guessed]
+
+
+def first_rows(source: Source, count: int) -> list[list[str]]:
+    """The cells of the first `count` records, without the bad ones."""
+    return [record[1] for record in islice(_records(source), count) if not isinstance(record, BadRow)]
 
 
 def _texts_or_guess(source: Source, settings: DataSettings) -> list[int]:
@@ -151,25 +210,28 @@ def column_index(source: Source, name: str) -> int:
     raise UserError(f"{source.name} has no column “{name}”. Its columns are: {known}.")
 
 
-def _mapped(
-    source: Source, record: Record, texts: list[int], label: int | None, split: int | None,
-    id_: int | None = None, group: int | None = None,
-) -> Row | BadRow:  # fmt: skip
-    number, cells = record
-    parts = [cells[index].strip() for index in texts]
-    if not any(parts):
-        return BadRow(source.name, number, "no text")
-    text = parts[0] if len(parts) == 1 else join_fields(parts)
-    return Row(number, text, *(_cell(cells, index) for index in (label, split, id_, group)))
+def _mapper(source: Source, texts: list[int], others: Sequence[int | None] = (None, None)) -> Mapper:
+    """A function from a record to its row; `others` are the places of label, split, id and group."""
+    # Behind the last cell of each record comes an empty one, which stands for all that there are not.
+    places = [len(source.columns) if place is None else place for place in others]
+
+    def mapped(record: Record | BadRow) -> Row | BadRow:
+        if isinstance(record, BadRow):
+            return record
+        number, cells = record
+        parts = [cells[place].strip() for place in texts]
+        if not any(parts):
+            return BadRow(source.name, number, "no text")
+        cells.append("")
+        text = parts[0] if len(parts) == 1 else join_fields(parts)
+        return Row(number, text, *[cells[place].strip() for place in places])
+
+    return mapped
 
 
 def join_fields(parts: list[str]) -> str:
     """Several text columns as one text, each behind its field marker."""
     return " ".join(f"xxfld {number} {part}" for number, part in enumerate(parts, start=1))
-
-
-def _cell(cells: list[str], index: int | None) -> str:
-    return "" if index is None else cells[index].strip()
 
 
 def _records(source: Source) -> Iterator[Record | BadRow]:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
+from ulmfit_core.data import splits
+
 # A cell longer than this is a quote that was never closed, not a text.
 CELL_LIMIT = 16 * 1024 * 1024
 csv.field_size_limit(CELL_LIMIT)
@@ -16,6 +18,9 @@ DELIMITERS = (",", "\t", ";", "|")
 TABLE_ENDINGS = (".csv", ".tsv", ".tab")
 TEXT_NAMES = {"text", "sentence", "review", "content", "message", "tweet", "body", "document", "question", "comment"}
 LABEL_NAMES = {"label", "class", "category", "sentiment", "target", "stars", "rating", "y", "topic", "emotion"}
+SPLIT_NAMES = {"split", "set", "subset", "partition", "fold", "part"}
+ID_NAME = re.compile(r"(.*[\W_])?(id|uid|uuid|guid|key|index)")
+GROUP_NAMES = {"group", "author", "user", "username", "speaker", "patient", "customer", "reviewer", "thread", "session"}
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d+)*|\.\d+)([eE][+-]?\d+)?\s*")
 TITLE = re.compile(r" ?= [^=].* = \s*")
 
@@ -133,12 +138,49 @@ def guess_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[str],
     if not values:
         return [], ""
     text = max(values, key=lambda name: _mean_length(values[name]) + 20 * (name.lower() in TEXT_NAMES))
-    labels = [name for name in values if name != text and _label_like(values[name])]
+    labels = [name for name in values if name != text and label_like(values[name])]
     named = [name for name in labels if name.lower() in LABEL_NAMES]
-    return [text], (named or labels or [""])[0]
+    # The head of a file that is sorted by class shows one class only: then the name says it.
+    alike = [name for name in values if name.lower() == "label" and len(set(values[name])) == 1 and all(values[name])]
+    certain = [name for name in alike if name != text]
+    found = certain or named or labels
+    return [text], _in_words(found[0], {name: values[name] for name in labels}) if found else ""
 
 
-def _label_like(column: tuple[str, ...]) -> bool:
+def _in_words(label: str, labels: dict[str, tuple[str, ...]]) -> str:
+    """The column that tells the same classes in words where `label` numbers them, such as `label_name` beside it."""
+    numbers = labels.get(label, ())
+    if not all(cell.strip().isdecimal() for cell in numbers if cell):
+        return label
+    classes = len(set(numbers))
+    same = [name for name, cells in labels.items() if len(set(cells)) == len(set(zip(numbers, cells))) == classes]
+    return next((name for name in same if not any(map(str.isdecimal, labels[name]))), label)
+
+
+def guess_others(columns: list[str], rows: list[list[str]], taken: Sequence[str]) -> tuple[str, str, str]:
+    """(split, id, group column), each by its name and its cells, "" where none is; never one of `taken`.
+
+    A split column says train, valid or test in each row, an id differs from row to row, a group comes again.
+    """
+    values = dict(zip(columns, zip(*rows))) if rows else {}
+    free = {name: values[name] for name in values if name not in taken and any(values[name])}
+    split = [name for name in free if name.lower() in SPLIT_NAMES and _says_split(free[name])]
+    ids = [n for n in free if ID_NAME.fullmatch(n.lower()) and len(set(free[n])) == len(free[n])]
+    groups = [n for n in free if _is_group(n.lower()) and len(set(free[n])) < len(free[n])]
+    first = [(found or [""])[0] for found in (split, ids, groups)]
+    return first[0], first[1], first[2]
+
+
+def _says_split(column: tuple[str, ...]) -> bool:
+    return all(cell.strip().lower() in splits.NAMES for cell in column)
+
+
+def _is_group(name: str) -> bool:
+    return re.split(r"[\W_]+(?:id|name)$", name)[0] in GROUP_NAMES
+
+
+def label_like(column: tuple[str, ...]) -> bool:
+    """Whether these cells are short and few of them differ."""
     filled = [value for value in column if value]
     return bool(filled) and 2 <= len(set(filled)) <= max(2, len(filled) // 4) and _mean_length(tuple(filled)) <= 40
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -21,6 +22,8 @@ NAMES = {
     "test": TEST, "testing": TEST,
     "unlabelled": UNLABELLED, "unlabeled": UNLABELLED, "unsup": UNLABELLED,
 }  # fmt: skip
+
+Origin = Literal["given", "fold", "share", "none"]
 
 # Moves a share of the training rows to a split, in place.
 SetAside = Callable[[float, int], None]
@@ -37,23 +40,38 @@ def assign(
     """
     _check_given(splits, groups, settings)
     aside = _way(splits, labels, groups, settings, rng)
-    tested = bool((splits == TEST).any())
-    if settings.split == "folds":
-        _set_aside_fold(splits, labels, groups, settings, VALID if tested else TEST, rng)
-    elif not tested and settings.test_fraction > 0:
-        aside(settings.test_fraction, TEST)
-    if not (splits == VALID).any():
-        aside(settings.valid_fraction, VALID)
+    given = {part: bool((splits == part).any()) for part in (VALID, TEST)}
+    for part, origin in origins(settings, given[VALID], given[TEST]).items():
+        if origin == "fold":
+            _set_aside_fold(splits, labels, groups, settings, part, rng)
+        elif origin == "share":
+            aside(settings.test_fraction if part == TEST else settings.valid_fraction, part)
     _check_parts(splits, settings)
+
+
+def origins(settings: DataSettings, valid_given: bool, test_given: bool) -> dict[int, Origin]:
+    """Where the test and the validation rows come from, in the order in which they are set aside.
+
+    `valid_given`, `test_given`: whether a column, a file or the data's own parts name such rows.
+    """
+    folds = settings.split == "folds"
+    test: Origin = "given" if test_given else "fold" if folds else "share" if settings.test_fraction > 0 else "none"
+    valid: Origin = "given" if valid_given else "fold" if folds and test_given else "share"
+    return {TEST: test, VALID: valid}
+
+
+def manner(settings: DataSettings, grouped: bool) -> Literal["tail", "group", "stratified"]:
+    """How a share is set aside. The tail is named by its place in the file, whatever the groups."""
+    return "tail" if settings.split == "tail" else "group" if grouped else "stratified"
 
 
 def _way(
     splits: np.ndarray, labels: np.ndarray, groups: np.ndarray | None, settings: DataSettings, rng: np.random.Generator
 ) -> SetAside:
-    """How rows are set aside. The tail is named by its place in the file, whatever the groups."""
-    if settings.split == "tail":
+    way = manner(settings, groups is not None)
+    if way == "tail":
         return lambda share, into: set_aside_tail(splits, share, into)
-    if groups is not None:
+    if way == "group" and groups is not None:
         return lambda share, into: set_aside_groups(splits, labels, groups, share, into, rng)
     return lambda share, into: set_aside(splits, labels, share, into, rng)
 
@@ -73,6 +91,10 @@ def _check_given(splits: np.ndarray, groups: np.ndarray | None, settings: DataSe
     for part, name, what in ((VALID, settings.valid, "validation"), (TEST, settings.test, "test")):
         if name and not given[part]:
             raise UserError(f"{Path(name).name} has no usable {what} row. Choose another file or leave it empty.")
+    if settings.split == "folds" and settings.fold > settings.folds:
+        raise UserError(f"There is no fold {settings.fold} of {settings.folds}. Set data.fold to a number up to it.")
+    if settings.split == "folds" and given[VALID] and given[TEST]:
+        raise UserError("Validation and test rows are both given, so no fold can be set aside. Choose another split.")
     if not given[TRAIN]:
         raise UserError("No labelled row is left to train on: all of them are set aside. Mark some rows as train.")
 
@@ -225,10 +247,6 @@ def _set_aside_fold(
 ) -> None:  # fmt: skip
     """Set one fold aside. Which rows it holds follows from the state of `rng` and the number of folds alone."""
     rows = np.flatnonzero(splits == TRAIN)
-    if settings.fold > settings.folds:
-        raise UserError(f"There is no fold {settings.fold} of {settings.folds}. Set data.fold to a number up to it.")
-    if (splits == VALID).any() and (splits == TEST).any():
-        raise UserError("Validation and test rows are both given, so no fold can be set aside. Choose another split.")
     chosen = None if groups is None else groups[rows]
     splits[rows[fold_numbers(labels[rows], chosen, settings.folds, rng) == settings.fold - 1]] = into
 

@@ -1,37 +1,27 @@
-"""Reads tables that programs keep: Parquet, Arrow and Feather, SQLite, and the sheets of Excel and OpenDocument."""
+"""Reads tables that programs keep: Parquet, Arrow and Feather, SQLite."""
 
 from __future__ import annotations
 
-import datetime
-import io
-import re
 import sqlite3
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import python_calamine as calamine
 
-from ulmfit_core.data.containers import FAILURES, Broken, Content, check_expansion, cut_short, damaged, read_whole
+from ulmfit_core.data.containers import Content, read_whole
+from ulmfit_core.data.encodings import empty
 from ulmfit_core.data.formats import BadRow, Record, Source
 from ulmfit_core.errors import UserError
 
 BATCH = 1000
-OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+MOST_DIGITS = 40
 SQLITE = b"SQLite format 3\0"
 ARROW = b"ARROW1"
 PARQUET = b"PAR1"
-# A workbook is laid out in memory as a whole, empty cells included.
-LARGEST_SHEET = 512 * 2**20
-MOST_CELLS = 40_000_000
-WIDE_CELL = re.compile(rb' r="([A-Z]{2,3})[0-9]')
-LAST_ROW = re.compile(rb'<row [^>]{0,200}?\br="([0-9]{1,7})"')
 
 
 def as_text(value: Any) -> str:
@@ -43,12 +33,26 @@ def as_text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, Decimal):
-        return as_text(float(value))
+        return _plain(value)
     return value.decode("utf-8", "ulmfit-cp1252") if isinstance(value, bytes) else str(value)
 
 
-def _not_whole(name: str, kind: str) -> UserError:
+def _plain(value: Decimal) -> str:
+    """All digits, unless it is too large or small to be written out."""
+    if abs(value.adjusted()) > MOST_DIGITS:
+        return str(value)
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def not_whole(name: str, kind: str) -> UserError:
     return UserError(f"{name} is not a whole {kind} file. Fetch or write it again.")
+
+
+def _with_rows(source: Source, rows: Any) -> Source:
+    if not rows:
+        raise UserError(empty(source.name))
+    return source
 
 
 # Parquet and Arrow
@@ -63,9 +67,10 @@ def _handle(content: Content) -> Any:
 
 def inspect_parquet(content: Content, sheet: str) -> Source:
     try:
-        return Source(content, "parquet", pq.read_schema(_handle(content)).names)
+        facts = pq.read_metadata(_handle(content))
+        return _with_rows(Source(content, "parquet", facts.schema.to_arrow_schema().names), facts.num_rows)
     except (pa.ArrowException, OSError, ValueError):
-        raise _not_whole(content.name, "Parquet") from None
+        raise not_whole(content.name, "Parquet") from None
 
 
 def read_parquet(source: Source) -> Iterator[Record | BadRow]:
@@ -76,15 +81,22 @@ def read_parquet(source: Source) -> Iterator[Record | BadRow]:
             source.position.share = number / file.metadata.num_rows
             yield number, cells
     except (pa.ArrowException, OSError, ValueError):
-        raise _not_whole(source.name, "Parquet") from None
+        raise not_whole(source.name, "Parquet") from None
 
 
 def _numbered(batches: Iterator[pa.RecordBatch]) -> Iterator[Record]:
     number = 0
     for batch in batches:
-        for cells in zip(*(column.to_pylist() for column in batch.columns)):
+        for cells in zip(*map(_values, batch.columns)):
             number += 1
             yield number, [as_text(cell) for cell in cells]
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """The cells of a column; nanoseconds, which Python's dates cannot hold, as text."""
+    exact = pa.types.is_temporal(column.type) and str(getattr(column.type, "unit", "")) == "ns"
+    values: list[Any] = (column.cast(pa.string()) if exact else column).to_pylist()
+    return values
 
 
 def _arrow_file(content: Content) -> pa.RecordBatchFileReader:
@@ -94,9 +106,11 @@ def _arrow_file(content: Content) -> pa.RecordBatchFileReader:
 
 def inspect_arrow(content: Content, sheet: str) -> Source:
     try:
-        return Source(content, "arrow", _arrow_file(content).schema.names)
+        file = _arrow_file(content)
+        rows = any(file.get_batch(number).num_rows for number in range(file.num_record_batches))
+        return _with_rows(Source(content, "arrow", file.schema.names), rows)
     except (pa.ArrowException, OSError, ValueError):
-        raise _not_whole(content.name, "Arrow") from None
+        raise not_whole(content.name, "Arrow") from None
 
 
 def read_arrow(source: Source) -> Iterator[Record | BadRow]:
@@ -104,7 +118,7 @@ def read_arrow(source: Source) -> Iterator[Record | BadRow]:
     try:
         yield from _numbered(_arrow_batches(source))
     except (pa.ArrowException, OSError, ValueError):
-        raise _not_whole(source.name, "Arrow") from None
+        raise not_whole(source.name, "Arrow") from None
 
 
 def _arrow_batches(source: Source) -> Iterator[pa.RecordBatch]:
@@ -140,7 +154,7 @@ def _database(content: Content) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA trusted_schema = 0")
         yield connection
     except sqlite3.Error:
-        raise _not_whole(content.name, "SQLite") from None
+        raise not_whole(content.name, "SQLite") from None
     finally:
         connection.close()
 
@@ -151,7 +165,7 @@ def _check_pages(name: str, head: bytes, size: int) -> None:
         int.from_bytes(head[start:end], "big") for start, end in ((16, 18), (24, 28), (28, 32), (92, 96))
     )
     if changes == valid_for and size < pages * (65536 if page_size == 1 else page_size):
-        raise _not_whole(name, "SQLite")
+        raise not_whole(name, "SQLite")
 
 
 def _check_not_in_use(content: Content) -> None:
@@ -160,21 +174,32 @@ def _check_not_in_use(content: Content) -> None:
         raise UserError(f"{content.name} is in use by another program. Close it there first.")
 
 
+def table_names(content: Content) -> list[str]:
+    """The tables of a database. Raises UserError where it is damaged."""
+    with _database(content) as connection:
+        return _tables(connection)
+
+
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    found = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND rootpage > 0"
+    )
+    return [name for (name,) in found]
+
+
 def inspect_sqlite(content: Content, sheet: str) -> Source:
     with _database(content) as connection:
-        found = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND rootpage > 0"
-        )
-        table = _chosen(content, [name for (name,) in found], sheet, "table")
+        table = chosen(content, _tables(connection), sheet, "table")
         columns = [row[1] for row in connection.execute(f"PRAGMA table_info({_quoted(table)})")]
-    return Source(content, "sqlite", columns, sheet=table)
+        rows = connection.execute(f"SELECT 1 FROM {_quoted(table)} LIMIT 1").fetchone()
+    return _with_rows(Source(content, "sqlite", columns, sheet=table), rows)
 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _chosen(content: Content, names: list[str], sheet: str, kind: str) -> str:
+def chosen(content: Content, names: list[str], sheet: str, kind: str) -> str:
     if sheet and sheet not in names:
         known = ", ".join(f"“{name}”" for name in names)
         raise UserError(f"{content.name} has no {kind} “{sheet}”. It has: {known}. Choose one with data.sheet.")
@@ -200,120 +225,3 @@ def _last_row(connection: sqlite3.Connection, table: str) -> int:
         return int(connection.execute(f"SELECT MAX(_rowid_) FROM {_quoted(table)}").fetchone()[0] or 0)
     except sqlite3.OperationalError:
         return 0
-
-
-# Spreadsheets
-
-
-def is_workbook(names: list[str]) -> bool:
-    """Whether the members of a zip archive are those of an Excel or OpenDocument file."""
-    return any(name in ("xl/workbook.xml", "xl/workbook.bin", "content.xml") for name in names)
-
-
-def inspect_workbook(content: Content, sheet: str) -> Source:
-    """The sheet and its width; whether it has a header is for its reader's caller to say."""
-    book = _workbook(content)
-    name = _chosen(content, book.sheet_names, sheet, "sheet")
-    width = _sheet(content, book, name).width
-    return Source(content, "workbook", [str(number) for number in range(1, width + 1)], sheet=name)
-
-
-def workbook_members(content: Content) -> list[str]:
-    """Names of what lies in a zip archive inside another package. Raises Broken where it is not whole."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(read_whole(content))) as archive:
-            return archive.namelist()
-    except (*FAILURES, EOFError, OSError, ValueError):
-        raise Broken(cut_short(content.name)) from None
-
-
-def first_rows(source: Source, rows: int) -> Iterator[Record]:
-    """The first rows of a sheet, the header too."""
-    records = islice(read_workbook(source), rows)
-    return (record for record in records if not isinstance(record, BadRow))
-
-
-def read_workbook(source: Source) -> Iterator[Record | BadRow]:
-    """Records of a sheet with the numbers its program shows; blank rows are no records."""
-    sheet = _sheet(source.content, _workbook(source.content), source.sheet)
-    # Its rows come with the blank ones above the table, which may not begin in the first column either.
-    first = (sheet.start or (0, 0))[0] + 1
-    for number, cells in enumerate(sheet.iter_rows(), start=1):
-        texts = [_typed(cell) for cell in cells[-sheet.width :]]
-        if number % BATCH == 0:
-            source.position.share = min((number - first) / sheet.height, 1.0)
-        if any(texts) and not (source.header and number == first):
-            yield number, texts
-
-
-def _typed(value: Any) -> str:
-    """A cell as a person would type it: 0.3 for 0.30000000000000004, a date without the midnight behind it."""
-    if isinstance(value, bool):
-        return str(value).upper()
-    if isinstance(value, float):
-        return as_text(value) if value.is_integer() else f"{value:.15g}"
-    if isinstance(value, datetime.datetime):
-        return value.isoformat(sep=" ").removesuffix(" 00:00:00")
-    return as_text(value)
-
-
-def _workbook(content: Content) -> calamine.CalamineWorkbook:
-    data = read_whole(content)
-    if not data.startswith(OLE):
-        _check_parts(content.name, data)
-    try:
-        return calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-    except calamine.PasswordError:
-        raise UserError(locked(content.name)) from None
-    except calamine.CalamineError:
-        if data.startswith(OLE) and "EncryptedPackage".encode("utf-16-le") in data:
-            raise UserError(locked(content.name)) from None
-        raise _not_whole(content.name, "spreadsheet") from None
-
-
-def _sheet(content: Content, book: calamine.CalamineWorkbook, name: str) -> calamine.CalamineSheet:
-    try:
-        return book.get_sheet_by_name(name)
-    except calamine.CalamineError:
-        raise _not_whole(content.name, "spreadsheet") from None
-
-
-def locked(name: str) -> str:
-    return f"{name} is locked with a password. Open it, save it without one and choose it again."
-
-
-def _check_parts(name: str, data: bytes) -> None:
-    """Unpack each part once, piece by piece, so that only a workbook that is whole and fits is laid out in memory."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-            if any(entry.flag_bits & 1 for entry in entries):
-                raise UserError(locked(name))
-            size = sum(entry.file_size for entry in entries)
-            check_expansion(name, size, len(data))
-            if size > LARGEST_SHEET:
-                raise UserError(f"{name} is too large for a spreadsheet reader. Save the sheet as CSV first.")
-            for entry in entries:
-                _check_part(name, archive, entry)
-    except (*FAILURES, EOFError, OSError, ValueError):
-        raise Broken(damaged(name)) from None
-
-
-def _check_part(name: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
-    widest, last = b"Z", 0
-    with archive.open(entry) as part:
-        while piece := part.read(2**20):
-            widest = max([widest, *WIDE_CELL.findall(piece)], key=lambda letters: (len(letters), letters))
-            last = max([last, *map(int, LAST_ROW.findall(piece)[-1:])])
-    if last * _column_number(widest) > MOST_CELLS:
-        raise UserError(
-            f"{name} has {last:,} rows and {_column_number(widest):,} columns, too large a sheet to be read. "
-            "Delete what is far from the table, or save it as CSV."
-        )
-
-
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = 26 * number + letter - ord("A") + 1
-    return number

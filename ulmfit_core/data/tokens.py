@@ -15,6 +15,8 @@ from ulmfit_core.errors import UserError
 from ulmfit_core.text.vocab import Vocabulary
 
 FORMAT = 1
+# What bytes of ASCII are to `_words_in`: white space, or not.
+SHAPE = bytes(ord(" ") if chr(byte).isspace() else ord("x") for byte in range(256))
 
 
 class Tokens:
@@ -108,6 +110,19 @@ class Counts:
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.words + other.words, self.tokens + other.tokens, self.unknown + other.unknown)
+
+
+def count(texts: Sequence[str], encoded: Sequence[np.ndarray]) -> Counts:
+    """Of some texts and their token ids."""
+    ids = np.concatenate(encoded)
+    return Counts(sum(map(_words_in, texts)), len(ids), int(np.count_nonzero(ids == Vocabulary.unk)))
+
+
+def _words_in(text: str) -> int:
+    """As len(text.split()), in half the time where it can be."""
+    if text.isascii():
+        return (b" " + text.encode()).translate(SHAPE).count(b" x")
+    return len(text.split())
 
 
 def pack(documents: Sequence[np.ndarray], counts: Counts) -> bytes:

@@ -34,14 +34,17 @@ CORPUS_CHUNK = 20
 FACTS_SAMPLE = 500_000
 FACTS_SHOWN = 100
 LABELS = {"dataset": "Encoding the texts", "corpus": "Encoding the general text"}
+COMPARED = "Comparing it with smaller ones"
 # In a working folder, the hash of the vocabulary with which its parts were encoded.
 BEGUN = "vocabulary.txt"
 
 
 def build_vocab(project: Project, run: Run) -> dict[str, Any]:
     """Fill vocab/ and tokens/<hash>/. Returns size, tokens, tokens_per_word, unknown (share of tokens), seconds,
-    and, to judge the vocabulary by: by_size (size, tokens_per_word, unknown), frequent and not_known (token, count),
-    shared (with the pretrained model's, share of its tokens; None without one).
+    what it is (hash, kind, rules, origin), and, to judge the vocabulary by: by_size (size, tokens_per_word, unknown),
+    frequent and not_known (token, count), shared (with the pretrained model's, share of its tokens; None without one).
+    by_size and not_known are of a sample of as many characters as `sample` says, the others of all rows. Where test
+    texts were read, `transductive` is True.
 
     What breaks off while texts are encoded goes on from there the next time, if neither data nor settings changed.
     Raises UserError if nothing was imported, the pretrained model is missing, or the text is not enough.
@@ -58,7 +61,7 @@ def build_vocab(project: Project, run: Run) -> dict[str, Any]:
         files.write_text(work / BEGUN, vocabulary.hash)
     else:
         run.message("The vocabulary stands already; its texts are encoded on from where the last run came to.")
-    report = encode_all(project, dataset, vocabulary, work, run) | _facts(project, dataset, vocabulary)
+    report = encode_all(project, dataset, vocabulary, work, run) | _facts(project, dataset, vocabulary, run)
     files.remove_folder(work)
     run.emit(Artefact("vocabulary", str(project.vocab_folder)))
     return {"size": vocabulary.size, **report, "seconds": time.monotonic() - began}
@@ -130,7 +133,10 @@ def _extended(base: Vocabulary, dataset: Dataset, settings: VocabSettings, folde
     wanted = settings.model_copy(update=given)
     learned = Pieces(_learn(dataset, wanted, folder, run), {"rules": base.rules})
     found = extend.extended(pieces, learned, settings.extend)
-    run.message(f"{found.size - base.size:,} new pieces follow the {base.size:,} of the pretrained model.")
+    if found.size == base.size:
+        run.message("These texts have no frequent piece that the pretrained model lacks: none was added.", "warning")
+    else:
+        run.message(f"{found.size - base.size:,} new pieces follow the {base.size:,} of the pretrained model.")
     return found
 
 
@@ -141,7 +147,7 @@ def _learn(dataset: Dataset, settings: VocabSettings, folder: Path, run: Run) ->
     if settings.kind == "word":
         return words.to_json(words.learn(texts, settings, run, size))
     rule = catalog.resolve("rules", settings.rules)
-    return train((vocab.prepare(text, rule) for text in texts), settings, folder, run)
+    return train(vocab.prepare_all(texts, rule), settings, folder, run)
 
 
 def sample_texts(dataset: Dataset, size: int) -> Iterator[str]:
@@ -184,13 +190,31 @@ def encode_all(project: Project, dataset: Dataset, vocabulary: Vocabulary, work:
     }
 
 
-def _facts(project: Project, dataset: Dataset, vocabulary: Vocabulary) -> dict[str, Any]:
+# Facts
+
+
+def _facts(project: Project, dataset: Dataset, vocabulary: Vocabulary, run: Run) -> dict[str, Any]:
     sample = list(sample_texts(dataset, FACTS_SAMPLE))
     encoded = Tokens.open(project.tokens_folder / vocabulary.hash / "dataset")
     base = _base(project)
+    sizes = run.track(coverage.smaller_sizes(vocabulary, base.size if base else 0), COMPARED)
     return {
-        "by_size": [asdict(figures) for figures in coverage.by_size(vocabulary, sample)],
+        "hash": vocabulary.hash,
+        "kind": vocabulary.facts.get("kind", "unigram"),
+        "rules": vocabulary.rules,
+        "origin": _origin(vocabulary, base),
+        "by_size": [asdict(figures) for figures in coverage.by_size(vocabulary, sample, sizes)],
         "frequent": coverage.most_frequent(encoded.ids, vocabulary, FACTS_SHOWN),
         "not_known": coverage.most_unknown(vocabulary, sample, FACTS_SHOWN),
+        "sample": sum(map(len, sample)),
         "shared": coverage.overlap(vocabulary, base) if base else None,
+        **({"transductive": True} if dataset.transductive else {}),
     }
+
+
+def _origin(vocabulary: Vocabulary, base: Vocabulary | None) -> str:
+    """Whether it was learned, taken from the pretrained model, or that one's was extended."""
+    if base and vocabulary.hash == base.hash:
+        return "taken"
+    extends = vocabulary.facts.get("settings", {}).get("extends")
+    return "extended" if base and extends == base.hash else "learned"

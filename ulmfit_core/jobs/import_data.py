@@ -18,7 +18,8 @@ from ulmfit_core.data import dataset as store
 from ulmfit_core.data import repeats, splits
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.formats import BadRow
-from ulmfit_core.data.gather import BATCH, Gathered, gather_corpus, gather_rows
+from ulmfit_core.data.gather import BATCH, Gathered, gather_corpus, gather_rows, shortened
+from ulmfit_core.data.kinds import beside
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Artefact
 from ulmfit_core.project import Project
@@ -33,7 +34,7 @@ def import_data(project: Project, run: Run) -> dict[str, Any]:
 
     Raises UserError, with the project as it was, for files that cannot be read or cannot teach a classifier.
     """
-    settings = project.recipe.data
+    settings = _located(project)
     if not settings.data:
         raise UserError("No file was chosen. Choose a file with your texts first.")
     paths = {role: locate(project, getattr(settings, role)) for role in ROLES}
@@ -43,7 +44,8 @@ def import_data(project: Project, run: Run) -> dict[str, Any]:
             gathered = _gather(Gathered(log), paths, settings, run, folder)
             facts = _write(folder, gathered, paths, settings, run)
         facts["fingerprint"] = project.fingerprint("import")
-        facts["sources"] = [_source(path) for path in paths.values() if path]
+        others = [Path(name) for name in (*settings.more, settings.labels_file) if name]
+        facts["sources"] = [_source(path) for path in (paths["data"], *others, *map(paths.get, ROLES[1:])) if path]
         store.write_facts(folder, facts)
     _tell_bad_rows(gathered, run)
     run.emit(Artefact("dataset", str(project.dataset_folder)))
@@ -64,6 +66,17 @@ def summary(dataset: Dataset) -> dict[str, Any]:
         "repeats": dataset.facts.get("repeats", {}),
         "transductive": dataset.transductive,
     }
+
+
+def _located(project: Project) -> DataSettings:
+    """The settings with the files beside the first one where they lie."""
+    settings = project.recipe.data
+    data = locate(project, settings.data)
+    if data is None:
+        return settings
+    more = [str(beside(data, str(locate(project, name)))) for name in settings.more if name]
+    labels = locate(project, settings.labels_file)
+    return settings.model_copy(update={"more": more, "labels_file": str(beside(data, str(labels))) if labels else ""})
 
 
 def locate(project: Project, name: str) -> Path | None:
@@ -168,7 +181,7 @@ def _known_test_rows(gathered: Gathered, labels: np.ndarray, parts: np.ndarray) 
     for row in np.flatnonzero((parts == splits.TEST) & (labels < 0)).tolist():
         if gathered.labels[row]:
             keep[row] = False
-            reason = f"the class “{gathered.labels[row]}” has no training row"
+            reason = f"the class “{shortened(gathered.labels[row])}” has no training row"
             gathered.leave_out(BadRow(gathered.files[row], gathered.numbers[row], reason))
     parts[~keep] = splits.UNLABELLED
     return keep

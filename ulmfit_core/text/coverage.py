@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
+from ulmfit_core.text.rules import SPECIALS
 from ulmfit_core.text.vocab import Vocabulary
+from ulmfit_core.text.words import FAKE
 
-SIZES = (2000, 4000, 8000, 16_000, 32_000)
-# Token ids that are counted at once.
-BLOCK = 2**24
+# How often a vocabulary's size is halved for the smaller ones that it is compared with.
+HALVINGS = 4
+# Token ids that are counted at once: 34 MB as counting needs them.
+BLOCK = 2**22
 
 
 @dataclass(frozen=True)
@@ -24,15 +28,22 @@ class Figures:
     unknown: float
 
 
-def by_size(vocabulary: Vocabulary, texts: Sequence[str], sizes: Iterable[int] = SIZES) -> list[Figures]:
-    """Figures of the vocabulary cut down to each of the smaller `sizes`, and of itself as the last.
+def smaller_sizes(vocabulary: Vocabulary, also: int = 0) -> list[int]:
+    """Sizes to compare a vocabulary with, the smallest first; `also` is one of them if it is smaller."""
+    halves = {vocabulary.size >> times for times in range(1, HALVINGS + 1)}
+    return sorted(size for size in {*halves, also} if len(SPECIALS) < size < vocabulary.size)
 
-    What is left is the most frequent; single characters stay, whatever the size. One that was learned at that size
-    is slightly better, for its pieces were chosen to go together.
+
+def by_size(vocabulary: Vocabulary, texts: Sequence[str], sizes: Iterable[int]) -> list[Figures]:
+    """Figures of the vocabulary cut down to each of the smaller `sizes`, and of itself as the last; the smallest first.
+
+    What is left is the most frequent; pieces of one character stay, whatever the size, so that two sizes may come to
+    the same. One that was learned at that size is slightly better, for its pieces were chosen to go together.
     """
     words = max(sum(len(text.split()) for text in texts), 1)
-    smaller = [vocabulary.cut_down(size) for size in sorted(sizes) if size < vocabulary.size]
-    return [_figures(one, texts, words) for one in [*smaller, vocabulary]]
+    smaller = (vocabulary.cut_down(size) for size in sizes if size < vocabulary.size)
+    found = (_figures(one, texts, words) for one in chain(smaller, [vocabulary]))
+    return list({figures.size: figures for figures in found}.values())
 
 
 def _figures(vocabulary: Vocabulary, texts: Sequence[str], words: int) -> Figures:
@@ -58,5 +69,5 @@ def most_unknown(vocabulary: Vocabulary, texts: Sequence[str], count: int) -> li
 
 def overlap(vocabulary: Vocabulary, other: Vocabulary) -> float:
     """Share of the vocabulary's own tokens that the `other` has, too; special tokens do not count."""
-    own = {piece for piece in vocabulary.pieces if not piece.startswith("xx")}
+    own = set(vocabulary.pieces) - {*SPECIALS, FAKE}
     return len(own & set(other.pieces)) / max(len(own), 1)

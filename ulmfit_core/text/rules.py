@@ -6,8 +6,10 @@ A vocabulary records which rules it was made with. `undo` turns markers back int
 from __future__ import annotations
 
 import html
-import itertools
 import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 # The tokens with a meaning of their own, by id. fastai 1 has another order: map by string, never by id.
 SPECIALS = ("xxunk", "xxpad", "xxbos", "xxeos", "xxfld", "xxrep", "xxwrep", "xxup", "xxmaj")
@@ -48,11 +50,14 @@ def _fastai_mark(found: re.Match[str], marker: str) -> str:
 
 
 # The rules of this program. A marked word that follows a space reads " xxmaj word"; one that follows anything
-# else, as in "(Yes", reads "(xxmajyes": so nothing is lost. While the rules work, a marker is one character
-# of the private use area, which no pattern takes for a letter.
+# else, as in "(Yes", reads "(xxmajyes": so nothing is lost. While the rules work, a marker is one character that no
+# pattern takes for a letter: of those that keep ASCII text in one byte a character, or of the private use area where a
+# text has one of either kind itself.
 
-MAJ, UP, REP, WREP = "\ue001", "\ue002", "\ue003", "\ue004"
-NAMES = {MAJ: "xxmaj", UP: "xxup", REP: "xxrep", WREP: "xxwrep"}
+Marks = tuple[str, str, str, str]
+MAJ, UP, REP, WREP = PRIVATE = ("\ue001", "\ue002", "\ue003", "\ue004")
+CONTROL = ("\x01", "\x02", "\x03", "\x04")
+NAMES = dict(zip(PRIVATE, ("xxmaj", "xxup", "xxrep", "xxwrep")))
 
 
 def _upper_ranges() -> str:
@@ -66,10 +71,10 @@ LETTER = r"[^\W\d_]"
 BREAKS = re.compile(r"<br ?/?>", re.IGNORECASE)
 WIKITEXT = re.compile(r" @([-.,])@ ")
 REPEAT = re.compile(r"([^\s\d])\1{2,}")
-WORDS = re.compile(rf"(?<!\w)({LETTER}+)((?: \1){{2,}})(?!\w)")
+WORDS = re.compile(rf"(?<!\w)({LETTER}++)((?: \1){{2,}})(?!\w)")
 # Letters, also behind an inner ' or &, and single capitals behind a dot: DON'T, AT&T, U.S. What stands before the
 # capital is looked at after it: a pattern that begins with a set of characters is searched for quickly.
-CASED = re.compile(rf"{CAPITAL}(?<!{LETTER}{CAPITAL})(?:['’&]?{LETTER}|\.{CAPITAL}(?!{LETTER}))*")
+CASED = re.compile(rf"({CAPITAL}(?<!{LETTER}{CAPITAL})[a-z]*+(?:['’&]?{LETTER}|\.{CAPITAL}(?!{LETTER}))*+)")
 MARKED_UP = re.compile(rf"( ?){UP}( ?)({LETTER}(?:['’&]?{LETTER}|\.{LETTER}(?!{LETTER}))*)")
 MARKED_MAJ = re.compile(rf"( ?){MAJ}( ?)(\S)")
 MARKED_REP = re.compile(rf"( ?){REP}( ?)(\d{{1,3}}) (\S)")
@@ -77,52 +82,82 @@ MARKED_WREP = re.compile(rf"( ?){WREP}( ?)(\d{{1,3}}) (\w+|\S+)")
 
 
 def ulmfit(text: str) -> str:
-    """Capitals (of any alphabet) and repeats become markers, digits stay, white space becomes one space.
+    """Capitals (of any alphabet) and repeats become markers, digits stay, white space becomes one space."""
+    lines, marks = marked([text])
+    return named(lines[0], marks, " {} ").strip()
 
-    All but repeated words stays inside a word, and a language has few words that come often: each is worked out once.
+
+def marked(texts: Sequence[str]) -> tuple[list[str], Marks]:
+    """Each text in lower case with one of four marks right before each word or character that it tells of; the marks.
+
+    A text begins with a space and has one before each word, no other white space. So all texts are gone over at once,
+    as lines, and patterns that are slow are tried only where they can match.
     """
-    words = _mend(text).split()
-    if _may_repeat(words):
-        return _mark(" " + " ".join(words)).strip()
-    return " ".join(map(KNOWN.__getitem__, words)).strip()
+    lines = "\n".join([" " + single_spaced(_mend(text)) for text in texts])
+    maj, up, rep, wrep = marks = PRIVATE if any(mark in lines for mark in CONTROL + PRIVATE) else CONTROL
+    lines = _replace(REPEAT, _tripled(lines), lambda found: f"{rep}{len(found[0])} {found[1]}", lines)
+    lines = _replace(WORDS, _doubled(lines), lambda found: f"{wrep}{found[2].count(' ') + 1} {found[1]}", lines)
+    return [_cased(line, maj, up) for line in lines.split("\n")][: len(texts)], marks
 
 
-class Known(dict[str, str]):
-    """Marked words by word; forgets all of them once it holds `most`, so that its size has a bound."""
-
-    most, longest = 2**17, 40
-
-    def __missing__(self, word: str) -> str:
-        marked = _mark(f" {word}")[1:]
-        if len(word) <= self.longest:
-            if len(self) >= self.most:
-                self.clear()
-            self[word] = marked
-        return marked
+def single_spaced(text: str) -> str:
+    """As " ".join(text.split())."""
+    # A space is the only white space that counts as printable.
+    return text.strip() if "  " not in text and text.isprintable() else " ".join(text.split())
 
 
-KNOWN = Known()
-
-
-def _may_repeat(words: list[str]) -> bool:
-    """Whether WORDS could match: some word follows itself, and once more, but for signs before and behind the three."""
-    begins = map(str.startswith, itertools.islice(words, 2, None), itertools.islice(words, 1, None))
-    return any(
-        words[at].endswith(words[at + 1]) and words[at + 1].isalnum()
-        for at in itertools.compress(itertools.count(), begins)
-    )
-
-
-def _mark(text: str) -> str:
-    """A text that begins with a space, with its markers in place and in lower case."""
-    text = REPEAT.sub(lambda found: f"{REP}{len(found[0])} {found[1]}", text)
-    if text.count(" ") > 2:  # one before each of three words
-        text = WORDS.sub(lambda found: f"{WREP}{found[2].count(' ') + 1} {found[1]}", text)
-    text = CASED.sub(_case, text).lower()
-    for mark, name in NAMES.items():
+def named(text: str, marks: Marks, behind_space: str) -> str:
+    """Markers by their names; `behind_space`, such as " {} ", takes the place of a space and the mark behind it."""
+    for mark, name in zip(marks, NAMES.values()):
         if mark in text:
-            text = text.replace(f" {mark}", f" {name} ").replace(mark, name)
+            text = text.replace(f" {mark}", behind_space.format(name))
+            text = text.replace(mark, name) if mark in text else text
     return text
+
+
+def _replace(pattern: re.Pattern[str], places: np.ndarray, new: Callable[[re.Match[str]], str], text: str) -> str:
+    """`pattern.sub`, told all places where the pattern could match, in order."""
+    parts, end = [], 0
+    for place in places.tolist():
+        if place >= end and (found := pattern.match(text, place)):
+            parts += [text[end:place], new(found)]
+            end = found.end()
+    return "".join([*parts, text[end:]])
+
+
+def _tripled(text: str) -> np.ndarray:
+    """Where three equal characters begin."""
+    codes = _codes(text)
+    same = codes[1:] == codes[:-1]
+    return np.flatnonzero(same[1:] & same[:-1])
+
+
+def _doubled(text: str) -> np.ndarray:
+    """Where the first of three words may begin that are the same but for signs before and behind the three.
+
+    The second is a whole word, so the first begins as many characters before it. Compared are the last characters of
+    these two and the first characters of the second and the third.
+    """
+    codes = _codes(text)
+    spaces = np.flatnonzero(codes == ord(" "))[: -1 if text.endswith(" ") else None]
+    begins, ends = codes[spaces + 1], codes[spaces[1:] - 1]
+    second = 1 + np.flatnonzero((begins[2:] == begins[1:-1]) & (ends[1:] == ends[:-1]))
+    return np.sort(2 * spaces[second] - spaces[second + 1] + 1).clip(0)
+
+
+def _codes(text: str) -> np.ndarray:
+    """Code points: uint32, shape (characters,)."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def _cased(line: str, maj: str, up: str) -> str:
+    parts = CASED.split(line)  # every second one is a match
+    parts[1::2] = [(up if _is_loud(word) else maj) + word for word in parts[1::2]]
+    return "".join(parts).lower()
+
+
+def _is_loud(word: str) -> bool:
+    return word.isupper() and len(word) > 1 and word.lower().upper() == word
 
 
 def plain(text: str) -> str:
@@ -147,12 +182,6 @@ def _mend(text: str) -> str:
     if "@" in text:
         text = WIKITEXT.sub(r"\1", text)
     return html.unescape(text) if "&" in text else text
-
-
-def _case(found: re.Match[str]) -> str:
-    word = found[0]
-    loud = len(word) > 1 and word.isupper() and word.lower().upper() == word
-    return f"{UP if loud else MAJ}{word}"
 
 
 def _gap(found: re.Match[str]) -> str:

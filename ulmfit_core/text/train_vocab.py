@@ -1,19 +1,22 @@
 """Trains a SentencePiece model in a child process, whose log is the progress.
 
 Training is one C++ call that cannot be paused or stopped, so the parent (`train`) watches a child that runs
-this file (`main`).
+this file (`main`), and holds or ends the whole child.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 import os
 import queue
 import re
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -24,26 +27,30 @@ from ulmfit_core import files
 from ulmfit_core.config import VocabSettings
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Progress
-from ulmfit_core.run import Run
+from ulmfit_core.run import PROGRESS_SECONDS, Run
 from ulmfit_core.text.rules import SPECIALS
 from ulmfit_core.text.vocab import UNKNOWN
 
 LINE_CHARACTERS = 2000
 SHRUNK = re.compile(r"EM sub_iter=\d+ size=(\d+)")
-MERGED = re.compile(r"Completed (\d+) merge steps")
+MERGED = re.compile(r" merges=(\d+) |Completed (\d+) merge steps")
 TOO_SMALL = re.compile(r"smaller than required_chars\D*(\d+) vs (\d+)")
 TOO_SMALL_FOR_BYTES = re.compile(r"\(vocab_size\) >= \(0\)")
-TOO_LOW = re.compile(r"character_coverage\(\) >= ([\d.]+)")
 BYTES = 256
+# The three parts of the work; how long the second one takes is not known before it ends.
+SAMPLE_LABEL, SEED_LABEL = "Preparing the texts to learn from", "Looking for frequent pieces"
 LABEL = "Learning the vocabulary"
+# From Linux's sys/prctl.h.
+PR_SET_PDEATHSIG = 1
 
 
 def train(prepared: Iterable[str], settings: VocabSettings, folder: Path, run: Run) -> bytes:
     """Train on prepared texts. `folder` is a temporary place for sample and model. Returns the model's bytes.
 
-    Raises UserError with the reason if SentencePiece refuses, Stopped if the person stops.
+    While the person pauses the child stands still, too; on Windows, which cannot hold a process, the pause begins
+    when the child is done. Raises UserError with the reason if SentencePiece refuses, Stopped if the person stops.
     """
-    write_sample(folder / "sample.txt", prepared)
+    write_sample(folder / "sample.txt", _followed(prepared, settings.sample_mb * 1e6, run))
     arguments = json.dumps(_arguments(settings))
     command = [sys.executable, "-m", "ulmfit_core.text.train_vocab", arguments, str(folder.absolute())]
     root = Path(__file__).parent.parent.parent
@@ -68,6 +75,18 @@ def write_sample(path: Path, prepared: Iterable[str]) -> None:
         for line in lines_of(text):
             log.write(line.encode() + b"\n")
     log.close()
+
+
+def _followed(prepared: Iterable[str], characters: float, run: Run) -> Iterator[str]:
+    """The texts, of about so many characters in all, with progress and a look at the stop button."""
+    read, shown = 0, 0.0
+    for text in prepared:
+        run.poll()
+        read += len(text)
+        if time.monotonic() - shown >= PROGRESS_SECONDS:
+            shown = time.monotonic()
+            run.emit(Progress(SAMPLE_LABEL, min(read, characters), characters))
+        yield text
 
 
 def lines_of(text: str) -> Iterator[str]:
@@ -101,13 +120,14 @@ def _arguments(settings: VocabSettings) -> dict[str, Any]:
 
 
 def _watch(child: subprocess.Popen[bytes], settings: VocabSettings, run: Run) -> Iterator[str]:
-    """The lines of the child's log, with progress and a look at the stop button ten times a second."""
+    """The lines of the child's log, with progress and a look at the buttons ten times a second."""
     lines: queue.Queue[str | None] = queue.Queue()
     assert child.stderr is not None
     threading.Thread(target=_forward, args=(child.stderr, lines), daemon=True).start()
     first = 0
+    run.emit(Progress(SEED_LABEL, 0.0, 0.0))
     while True:
-        run.poll()
+        _poll(child, run)
         try:
             line = lines.get(timeout=0.1)
         except queue.Empty:
@@ -120,8 +140,24 @@ def _watch(child: subprocess.Popen[bytes], settings: VocabSettings, run: Run) ->
             first = first or int(found[1])
             run.emit(Progress(LABEL, 100 * _share(first, int(found[1]), settings.size), 100.0))
         if found := MERGED.search(line):
-            run.emit(Progress(LABEL, min(100.0, 100 * int(found[1]) / settings.size), 100.0))
+            merges = int(found[1] or found[2])
+            run.emit(Progress(LABEL, min(100.0, 100 * merges / settings.size), 100.0))
         yield line
+
+
+def _poll(child: subprocess.Popen[bytes], run: Run) -> None:
+    """`run.poll`, with the child held for as long as a pause lasts."""
+    if not run.control.paused:
+        run.poll()
+    elif hasattr(signal, "SIGSTOP"):
+        child.send_signal(signal.SIGSTOP)
+        try:
+            run.poll()
+        finally:
+            child.send_signal(signal.SIGCONT)
+    else:
+        run.message("What learns the vocabulary cannot be held on this system: it goes on to its end, then waits.")
+        run.poll()
 
 
 def _forward(pipe: IO[bytes], lines: queue.Queue[str | None]) -> None:
@@ -148,13 +184,18 @@ def _refusal(log: list[str], settings: VocabSettings) -> str:
         )
     if TOO_SMALL_FOR_BYTES.search(text):
         return f"A vocabulary of {settings.size:,} pieces has no room for {BYTES} bytes. Raise the size."
-    if found := TOO_LOW.search(text):
-        return f"SentencePiece needs a coverage of at least {found[1]}. Raise vocab.coverage."
     reason = next((line for line in reversed(log) if line.strip()), "no reason was given")
     return f"SentencePiece could not learn a vocabulary: {reason[-300:]}. Give it more text or another size."
 
 
+def _end_with_parent() -> None:
+    """Have Linux end this process when its parent is gone: one that is held could not see to that itself."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> None:
+    _end_with_parent()
     os.chdir(sys.argv[2])
     spm.SentencePieceTrainer.train(**json.loads(sys.argv[1]))
 
