@@ -128,7 +128,7 @@ def data(screen: QWidget) -> None:
 
 
 def vocabulary(screen: QWidget) -> None:
-    wait(lambda: screen.pieces.rowCount() and screen.tokens.toPlainText(), "the pieces of the vocabulary")
+    wait(lambda: screen.pieces.rowCount() and screen.worth.plot.isVisible(), "the pieces of the vocabulary")
 
 
 def training(screen: QWidget) -> None:

@@ -19,6 +19,17 @@ def facts_of_base(base: str) -> dict[str, Any]:
         return {}
 
 
+def vocabulary_of_base(base: str) -> dict[str, Any]:
+    """What vocab.json says of its vocabulary: kind, rules, size; nothing where there is none that can be read."""
+    if base == "none":
+        return {}
+    try:
+        facts = json.loads((base_folder(base) / "vocab.json").read_text(encoding="utf-8"))
+    except (UserError, OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
 def read_base(base: str) -> dict[str, Any]:
     """What model.json says. Raises UserError where it is no language model to start from."""
     folder = base_folder(base)

@@ -97,7 +97,7 @@ class MainWindow(QMainWindow):
         whole.addWidget(self.rail_panel)
         whole.addLayout(right, 1)
         self.setCentralWidget(centre)
-        self.setMinimumSize(1100, 720)
+        self.setMinimumSize(1000, 640)
 
     def _bottom_bar(self) -> QWidget:
         self.bottom = QWidget()
@@ -233,6 +233,7 @@ class MainWindow(QMainWindow):
         if self._closing:
             QTimer.singleShot(0, self.close)
             return
+        self.alert.clear()  # it may have said that this job is still running
         if self.screens[self.current].tells_of(job):
             return
         words = {"done": "is done.", "stopped": "was stopped.", "failed": "failed."}[ended.status]
@@ -277,11 +278,11 @@ class MainWindow(QMainWindow):
     # Closing
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """While a job is at work: ask, stop it at a checkpoint, and close when its thread has ended."""
+        """While a job is at work: ask, stop it, and close when its thread has ended."""
         if self.session.job and not self._closing and self._person_wants_to_stop():
             self._closing = True
             self.setEnabled(False)
-            self.setWindowTitle(f"Stopping at a checkpoint… — {PROGRAM}")
+            self.setWindowTitle(f"Stopping… — {PROGRAM}")
             self.session.stop()
         if self.session.job:
             event.ignore()
@@ -292,8 +293,8 @@ class MainWindow(QMainWindow):
     def _person_wants_to_stop(self) -> bool:
         title = catalog.JOBS[self.session.job or ""].title
         text = f"“{title}” is still running."
-        more = "A training that is stopped at a checkpoint goes on from there another time."
-        yes, no, role = "&Stop at a checkpoint and close", "&Keep it running", QMessageBox.ButtonRole.AcceptRole
+        more = "What was finished is kept. A training can go on from there later."
+        yes, no, role = "&Stop and close", "&Keep it running", QMessageBox.ButtonRole.AcceptRole
         return confirmed(self, "Close while working?", text, more, yes=yes, no=no, role=role)
 
     def _restore_geometry(self) -> None:

@@ -15,7 +15,8 @@ def row(session: Session, name: str) -> Row:
     if screen.step and session.job == screen.step:
         return Row(name, screen.title, "paused" if session.paused else "running")
     state = state_of(session, name)
-    return Row(name, screen.title, state.mark, state.reason)
+    awaits_person = screen.step == "import" and state.mark == "empty"  # and no other step
+    return Row(name, screen.title, "ready" if awaits_person else state.mark, state.reason)
 
 
 def state_of(session: Session, name: str) -> StepState:
@@ -56,7 +57,9 @@ def blocking_step(project: Project, name: str) -> str:
 
 
 def first_open_screen(session: Session) -> str:
-    """Where to go on: the first screen whose step is still to be done; Try it where all is done."""
+    """Where to go on: an import that was cut off, else the first screen whose step is to be done, else Try it."""
+    if session.project and not session.job and cut_off(session.project, "import"):
+        return screen_of("import")
     for name in SCREENS:
         if state_of(session, name).mark in ("empty", "ready", "stale"):
             return name
@@ -67,6 +70,12 @@ def interrupted(project: Project) -> RunInfo | None:
     """The first step's run that stopped halfway and can go on."""
     runs = (project.resumable_run(screen.step) for screen in SCREENS.values() if screen.step)
     return next(filter(None, runs), None)
+
+
+def cut_off(project: Project, step: str) -> RunInfo | None:
+    """The run of a step that ended without a word, by a kill or a crash, if it is the last thing that was done."""
+    runs = project.runs()
+    return runs[-1] if runs and runs[-1].job == step and runs[-1].status == "unfinished" else None
 
 
 def last_step(run: RunInfo) -> int:

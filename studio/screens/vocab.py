@@ -1,43 +1,53 @@
-"""The Vocabulary screen: build it, look at its pieces, and see how a text of your own is cut."""
+"""The Vocabulary screen: choose how texts are cut, build the vocabulary, see what it is worth, try it on a text."""
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QScrollArea, QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.base_model import vocabulary_of_base
 from studio.job_bar import JobBar
 from studio.screens.screen import Screen
+from studio.screens.token_lists import MARKS, SHOWN_PIECES, TokenLists
+from studio.screens.trial import Trial
+from studio.screens.worth import Worth
 from studio.session import Session
 from studio.widgets.card import card, line
+from studio.widgets.declared import extra
 from studio.widgets.form import Form
 from studio.widgets.start_from import StartFrom
-from studio.widgets.table import Table
 from studio.worker import Background
 from ulmfit_core import events
-from ulmfit_core.config import VocabSettings
-from ulmfit_core.events import Ended
+from ulmfit_core.config import VOCAB_SIZES, VocabSettings
+from ulmfit_core.events import Ended, Event, Message
 from ulmfit_core.project import Project
 
-SHOWN_PIECES = 500
 SETTINGS_WIDTH = 330
-EXAMPLE = "The quick brown fox JUMPS over the lazy dog!"
-NOTHING = "Build the vocabulary to see its pieces here, and how it cuts a text into tokens."
-# What a vocabulary consists of, by its unit: heading, head of the column, what ▁ means there.
-UNITS = {
-    "pieces": ("Most frequent pieces", "Piece", "▁ marks the beginning of a word."),
-    "words": ("Most frequent words", "Word", "▁ stands for a space within a word."),
+WORTH, LISTS, TRIAL = TABS = ("What it is worth", "Tokens", "Try a text")
+FIRST = ("reuse", "extend", "kind", "size", "rules", "max_tokens")
+BUILD, GO_ON = "B&uild the vocabulary", "Go on b&uilding"
+# What the settings come to, in a few words: of each kind, and beside a pretrained model.
+KINDS = {
+    "unigram": "Frequent words stay whole, rare ones fall into pieces. 4,000 to 32,000 pieces are usual.",
+    "bpe": "Pieces again, but put together from letters that often stand side by side. 4,000 to 32,000 are usual.",
+    "char": "Each character is a token: hardly anything is unknown, but texts become long and training slow.",
+    "word": "Each word is a token, as in the paper; rare words are unknown. 30,000 to 60,000 words are usual.",
 }
-# What the report of a finished build says, in this order: name, title, how it is written.
-FIGURES = {
-    "size": ("{unit}", "{:,.0f}"),
-    "tokens_per_word": ("tokens a word", "{:.2f}"),
-    "unknown": ("of the tokens unknown", "{:.2%}"),
-}
+TAKEN = "Texts are cut with the pretrained model's vocabulary, so that the model knows every token."
+EXTENDED = (
+    "Your texts' most frequent pieces are added to the pretrained model's vocabulary. Each of them starts as the mean "
+    "of the pieces that it was cut into before."
+)
+NEW = "A new vocabulary is learned: the pretrained model keeps what it knows of the tokens that both have, and no more."
+NOT_EXTENDED = "Its vocabulary cannot be extended: only pieces of the kind “Pieces of words” can."
+UNITS = {"char": "characters", "word": "words"}
+GOES_ON = "An earlier build did not come to its end. What it has encoded is kept, and it goes on from there."
+CUT_OFF = "The last build was cut off before it came to the texts: it begins anew."
+STOP = "Stop soon. Texts that are encoded by then are kept, and the next build goes on from there."
 
 
 class VocabScreen(Screen):
@@ -52,21 +62,17 @@ class VocabScreen(Screen):
         super().__init__(session)
         self._built: tuple[Path, str] | None = None
         self._report: dict[str, Any] = {}
-        self._vocabulary: Any = None
+        self._goes_on = False
         settings = session.project.recipe.vocab if session.project else VocabSettings()
-        self.form = Form(settings, ["kind", "size", "rules", "max_tokens"])
+        self.about = line(role="hint")
+        self.form = Form(settings, FIRST)
         self.start_from = StartFrom(session)
-        self.bar = JobBar(session, "vocab", "B&uild the vocabulary")
-        self.nothing = QLabel(NOTHING, wordWrap=True)
-        self.nothing.setProperty("role", "muted")
-        self.figures = QLabel(wordWrap=True)
-        self.figures.setProperty("role", "subheading")
-        self.text = QLineEdit(EXAMPLE)
-        self.tokens = QTextBrowser()
-        self.count = QLabel()
-        self.pieces = Table("Pieces of the vocabulary, most frequent first")
+        self.bar = JobBar(session, "vocab", BUILD)
+        self.bar.stop.setToolTip(STOP)
+        self.worth, self.lists, self.trial = Worth(), TokenLists(), Trial()
+        self.pieces = self.lists.pieces
         self._loading = Background(self)
-        self._cutting = Background(self)
+        self._asking = Background(self)
         self._fill_body()
         self._connect()
 
@@ -74,92 +80,88 @@ class VocabScreen(Screen):
         project = self.session.project
         assert project is not None
         self._show_settings(project)
-        waiting = project.waits_for("vocab")
-        self.bar.set_ready(not waiting, waiting or _standing(project), project.state("vocab").mark == "done")
+        self._ask_goes_on(project)
+        self._show_standing(project)
         self._load_if_new(project)
 
+    # Settings
+
     def _show_settings(self, project: Project) -> None:
-        """Only what counts: a vocabulary that is taken from a model is not learned."""
+        """Only what counts: of a vocabulary that is taken from a model nothing is learned but what extends it."""
         settings, has_base = project.recipe.vocab, project.recipe.base != "none"
-        learned = not (has_base and settings.reuse)
+        taken = has_base and settings.reuse
+        base = vocabulary_of_base(project.recipe.base)
+        may_extend = base.get("kind", "unigram") == "unigram"
+        learned, extended = not taken, taken and settings.extend > 0 and may_extend
+        of_pieces = settings.kind != "word"
         self.form.set_model(settings)
         self.form.show_rows(["reuse"], has_base)
-        self.form.show_rows(["kind", "size", "rules", "sample_mb"], learned)
-        self.form.show_rows(["min_frequency"], learned and settings.kind == "word")
-        self.form.show_rows(["coverage"], learned and settings.kind == "unigram")
+        self.form.show_rows(["extend"], taken)
+        self.form.let_change(["extend"], may_extend or settings.extend > 0)
+        self.form.show_rows(["kind", "size", "rules"], learned)
+        self.form.show_rows(["sample_mb"], learned or extended)
+        self.form.show_rows(["min_frequency"], learned and not of_pieces)
+        self.form.show_rows(["coverage"], learned and of_pieces or extended)
+        self.form.show_rows(["byte_fallback"], learned and of_pieces)
+        self.form.advanced.setVisible(learned or extended)
+        self._name_units(UNITS.get(settings.kind, extra(VocabSettings.model_fields["size"], "unit")))
+        self.about.setText(about(settings, has_base, may_extend))
+        self.trial.show_rules(base.get("rules", settings.rules) if taken else settings.rules, taken and "rules" in base)
 
-    # Building the screen
-
-    def _fill_body(self) -> None:
-        sides = QHBoxLayout()
-        sides.setSpacing(theme.LARGE)
-        sides.addWidget(self._settings())
-        sides.addWidget(self._result(), 1)
-        self.body.addLayout(sides, 1)
-        self.body.addWidget(self.bar)
-
-    def _settings(self) -> QScrollArea:
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(0, 0, theme.SMALL, 0)
-        column.setSpacing(theme.MEDIUM)
-        column.addWidget(card("Start from", "", self.start_from))
-        column.addWidget(card("Settings", "", self.form))
-        column.addStretch()
-        area = QScrollArea()
-        area.setWidget(inside)
-        area.setWidgetResizable(True)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the focus of what is in it
-        area.setFixedWidth(SETTINGS_WIDTH)
-        return area
-
-    def _result(self) -> QWidget:
-        self.text.setAccessibleName("A text to cut into tokens")
-        self.text.setPlaceholderText("Type a text to see its tokens")
-        self.text.setToolTip("Any text of your own; it is cut as you type and kept nowhere.")
-        self.tokens.setAccessibleName("The tokens of the typed text")
-        self.tokens.setFixedHeight(96)
-        self.count.setProperty("role", "muted")
-        self.heading_of_list, self.hint = line(role="subheading"), line(role="muted")
-        self.trial = card("How a text is cut", "", self.text, self.tokens, self.count)
-        self.list = card("", "", self.heading_of_list, self.hint, self.pieces)
-        whole = QWidget()
-        column = QVBoxLayout(whole)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(theme.MEDIUM)
-        column.addWidget(self.nothing)
-        column.addWidget(self.figures)
-        column.addWidget(self.trial)
-        column.addWidget(self.list, 1)
-        column.addStretch(0)
-        return whole
-
-    def _connect(self) -> None:
-        self.form.changed.connect(self._change)
-        self.bar.wanted.connect(self._build)
-        self.text.textChanged.connect(self._cut)
-        self.session.run_ended.connect(self._follow_end)
-        self._loading.answered.connect(self._show_vocabulary)
-        self._loading.refused.connect(self.show_message)
-        self._cutting.answered.connect(self._show_tokens)
-        self._cutting.refused.connect(self.show_message)
-        theme.changed.connect(self._cut)
-
-    # What the person does
+    def _name_units(self, unit: str) -> None:
+        self.form.rows["size"].control.set_words(unit, "")  # type: ignore[union-attr]
 
     @Slot(str, object)
     def _change(self, name: str, value: Any) -> None:
-        self.session.change(f"vocab.{name}", value)
+        """A size that was never touched follows the kind."""
+        project = self.session.project
+        assert project is not None
+        before = project.recipe.vocab
+        follows = name == "kind" and before.size == VOCAB_SIZES[before.kind] != VOCAB_SIZES[value]
+        if self.session.change(f"vocab.{name}", value) and follows:
+            self.session.change("vocab.size", VOCAB_SIZES[value])
+
+    # Building
+
+    def _ask_goes_on(self, project: Project) -> None:
+        """Whether an earlier build broke off: found out off the main thread, for it opens the data."""
+        self._asking.forget()
+        if project.waits_for("vocab") or project.state("vocab").mark == "done":
+            self._goes_on = False
+        elif self.session.job is None:
+            folder, recipe = project.folder, project.recipe.model_copy(deep=True)
+            self._asking.ask(lambda: goes_on(Project(folder, recipe)))
+
+    @Slot(object)
+    def _show_goes_on(self, found: bool) -> None:
+        project = self.session.project
+        if project and self.session.job is None:
+            self._goes_on = found
+            self._show_standing(project)
+
+    def _show_standing(self, project: Project) -> None:
+        waiting, mark = project.waits_for("vocab"), project.state("vocab").mark
+        self.bar.start.setText(GO_ON if self._goes_on else BUILD)
+        self.bar.set_ready(not waiting, waiting or standing(project, mark, self._goes_on), mark == "done")
 
     @Slot()
     def _build(self) -> None:
         self.clear_message()
         self.session.start("vocab")
 
+    @Slot(object)
+    def _follow(self, event: Event) -> None:
+        if self.session.job == "vocab" and isinstance(event, Message):
+            self.show_message(event.text, event.level)
+
     @Slot(str, object)
     def _follow_end(self, job: str, ended: Ended) -> None:
-        if job == "vocab" and ended.status != "done":
+        if job != "vocab":
+            return
+        if ended.status != "done":
             self.show_message(ended.reason, "error" if ended.status == "failed" else "info")
+        elif self.notice.property("notice") == "info":
+            self.clear_message()  # of how it went; what was built is seen now
 
     # What was built
 
@@ -170,80 +172,128 @@ class VocabScreen(Screen):
         if built == self._built and built:
             return
         self._built = built
-        self._report = _report(done[-1].folder) if done else {}
-        self._show_result()
+        self._report = report_of(done[-1].folder) if done else {}
         if built:
             self._loading.ask(lambda: load_vocabulary(project.vocab_folder))
+        else:
+            self._loading.forget()
+            self._show_nothing()
 
-    def _show_result(self) -> None:
-        """The places for what was built; the vocabulary itself is still being read."""
-        self.nothing.setVisible(not self._built)
-        for part in (self.figures, self.trial, self.list):
-            part.setVisible(bool(self._built))
-        self.figures.clear()
-
-    @Slot(object)
-    def _show_vocabulary(self, vocabulary: Any) -> None:
-        self._vocabulary = vocabulary
-        pieces = [piece for piece in vocabulary.pieces if not piece.startswith("xx")]
-        # Quoted, so that a space is seen and a full stop is not taken for a number.
-        rows = [[number, f"“{visible(piece)}”"] for number, piece in enumerate(pieces[:SHOWN_PIECES], 1)]
-        heading, column, hint = UNITS[vocabulary.unit]
-        self.heading_of_list.setText(heading)
-        self.hint.setText(hint)
-        self.pieces.set_rows(["Rank", column], rows)
-        self._show_figures(vocabulary.unit)
-        self._cut()
-
-    def _show_figures(self, unit: str) -> None:
-        told = [
-            f"{form.format(self._report[name])} {title.format(unit=unit)}"
-            for name, (title, form) in FIGURES.items() if name in self._report
-        ]  # fmt: skip
-        self.figures.setText("   ·   ".join(told))
-
-    @Slot()
-    def _cut(self) -> None:
-        if self._vocabulary is not None:
-            vocabulary, text = self._vocabulary, self.text.text()
-            self._cutting.ask(lambda: vocabulary.tokens(text))
+    def _show_nothing(self) -> None:
+        self.trial.set_vocabulary(None)
+        self.worth.show_report({}, "")
+        self.lists.clear()
+        self.tabs.setCurrentIndex(TABS.index(TRIAL))
 
     @Slot(object)
-    def _show_tokens(self, tokens: list[str]) -> None:
-        self.tokens.setHtml(" ".join(_chip(token) for token in tokens))
-        words = len(self.text.text().split())
-        self.count.setText(f"{len(tokens)} tokens for {words} words. The grey ones are marks of the text rules.")
+    def _show_vocabulary(self, loaded: Loaded) -> None:
+        """A build that was cut off may have left another vocabulary than the one that was reported on."""
+        vocabulary = loaded.vocabulary
+        told = self._report if self._report.get("hash", vocabulary.hash) == vocabulary.hash else {}
+        unit = UNITS.get(vocabulary.facts.get("kind"), vocabulary.unit)
+        self.worth.show_report(told, unit)
+        self.lists.show_facts(told, loaded.first, unit)
+        self.trial.set_vocabulary(vocabulary)
+        self.tabs.setCurrentIndex(TABS.index(WORTH))
+
+    # Making the screen
+
+    def _fill_body(self) -> None:
+        self.tabs = QTabWidget()
+        self.tabs.setAccessibleName("What was built")
+        worth = scrolled(self.worth)
+        worth.setAccessibleName(WORTH)
+        worth.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # nothing in it takes the focus, and the arrows scroll it
+        for page, title in zip((worth, self.lists, scrolled(self.trial)), TABS):
+            self.tabs.addTab(page, title)
+        sides = QHBoxLayout()
+        sides.setSpacing(theme.LARGE)
+        sides.addWidget(self._settings())
+        sides.addWidget(self.tabs, 1)
+        self.body.addLayout(sides, 1)
+        self.body.addWidget(self.bar)
+        self._show_nothing()
+
+    def _settings(self) -> QScrollArea:
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, theme.SMALL, 0)
+        column.setSpacing(theme.MEDIUM)
+        column.addWidget(card("Start from", "", self.start_from))
+        column.addWidget(card("Settings", "", self.about, self.form))
+        column.addStretch()
+        area = scrolled(inside)
+        area.setFixedWidth(SETTINGS_WIDTH)
+        return area
+
+    def _connect(self) -> None:
+        self.form.changed.connect(self._change)
+        self.bar.wanted.connect(self._build)
+        self.trial.refused.connect(self.show_message)
+        self.session.event.connect(self._follow)
+        self.session.run_ended.connect(self._follow_end)
+        self._loading.answered.connect(self._show_vocabulary)
+        self._loading.refused.connect(self.show_message)
+        self._asking.answered.connect(self._show_goes_on)
+        self._asking.refused.connect(self.show_message)
 
 
-def load_vocabulary(folder: Path) -> Any:
+def scrolled(page: QWidget) -> QScrollArea:
+    """A page that may be higher than its place."""
+    area = QScrollArea()
+    area.setWidget(page)
+    area.setWidgetResizable(True)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the focus of what is in it
+    return area
+
+
+class Loaded(NamedTuple):
+    """A vocabulary, and its most frequent pieces or words."""
+
+    vocabulary: Any
+    first: list[str]
+
+
+def load_vocabulary(folder: Path) -> Loaded:
     """Off the main thread: reading a large vocabulary takes a moment."""
     from ulmfit_core.text.vocab import Vocabulary
 
-    return Vocabulary.load(folder)
+    vocabulary = Vocabulary.load(folder)
+    return Loaded(vocabulary, [piece for piece in vocabulary.pieces if piece not in MARKS][:SHOWN_PIECES])
 
 
-def _report(folder: Path) -> dict[str, Any]:
+def goes_on(project: Project) -> bool:
+    """Off the main thread: it opens dataset and vocabulary."""
+    from ulmfit_core.jobs import build_vocab
+
+    return build_vocab.goes_on(project)
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    """The report of a finished run."""
     told = events.read_events(folder / "events.jsonl")
     return next((event.report for event in told if isinstance(event, Ended)), {})
 
 
-def _standing(project: Project) -> str:
-    mark = project.state("vocab").mark
+def about(settings: VocabSettings, has_base: bool, may_extend: bool) -> str:
+    """What these settings come to."""
+    if not has_base:
+        return KINDS[settings.kind]
+    if not settings.reuse:
+        return f"{NEW} {KINDS[settings.kind]}"
+    if not may_extend:
+        return f"{TAKEN} {NOT_EXTENDED}"
+    return EXTENDED if settings.extend else TAKEN
+
+
+def standing(project: Project, mark: str, goes_on: bool) -> str:
+    """Where the build stands, in a sentence."""
+    if goes_on:
+        return GOES_ON
+    runs = [run for run in project.runs() if run.job == "vocab"]
+    if mark != "done" and runs and runs[-1].status == "unfinished":
+        return CUT_OFF
     return {
         "done": "Built with these settings.",
         "stale": "Built with other settings or data: build it again to use these.",
     }.get(mark, "Ready to build. It takes seconds to a few minutes.")
-
-
-def visible(token: str) -> str:
-    """An imported vocabulary may have line breaks among its words."""
-    return token.replace("\n", "↵")
-
-
-def _chip(token: str) -> str:
-    """A token on a ground of its own, so that its borders are seen."""
-    colours = theme.colours()
-    ink = colours.muted if token.startswith("xx") else colours.text
-    ground = colours.raised if token.startswith("xx") else colours.accent_soft
-    style = f"background:{ground}; color:{ink}; font-size:12pt;"
-    return f'<span style="{style}">&nbsp;{html.escape(visible(token))}&nbsp;</span>'

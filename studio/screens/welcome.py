@@ -157,7 +157,7 @@ class StartPage(QWidget):
         layout.setSpacing(theme.MEDIUM)
         sample = "Happy and sad verses, ready to train in a few minutes. The quickest way to see how it all works."
         layout.addWidget(_way(self.sample, sample))
-        layout.addWidget(_way(self.new, "Start from a file of your own: CSV, JSON lines, Parquet or text."))
+        layout.addWidget(_way(self.new, "Start from files of your own: a spreadsheet, a table, texts, a folder."))
         layout.addWidget(_way(self.other, "Go on with a project folder that was made here before."))
         heading = QLabel("Recent projects")
         heading.setProperty("role", "subheading")

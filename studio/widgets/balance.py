@@ -61,16 +61,25 @@ def _times(now: StageSettings, before: StageSettings, name: str) -> str:
 
 def earlier_settings(project: Project, step: str) -> tuple[StageSettings, str]:
     """The settings of the step's newest run, else those of the project's preset; and what to call that."""
-    kind = type(getattr(project.recipe, step))
-    runs = [run for run in project.runs() if run.job == step]
-    try:
-        if runs:
-            return kind.model_validate(_recipe_of(runs[-1].folder)[step]), "in the last run"
-    except ValidationError:
-        pass  # a run of another version, with settings that are unknown here: the preset must do
+    in_last_run = _settings_of_last_run(project, step)
+    if in_last_run:
+        return in_last_run, "in the last run"
     known = project.recipe.preset in presets.PRESETS
     recipe = presets.apply_preset(Recipe(), project.recipe.preset) if known else Recipe()
     return getattr(recipe, step), f"in the preset “{project.recipe.preset}”" if known else "by default"
+
+
+def _settings_of_last_run(project: Project, step: str) -> StageSettings | None:
+    """None without a run, or where another version of the program wrote settings that are unknown here."""
+    runs = [run for run in project.runs() if run.job == step]
+    if not runs:
+        return None
+    kind = type(getattr(project.recipe, step))
+    try:
+        settings: StageSettings = kind.model_validate(_recipe_of(runs[-1].folder)[step])
+    except ValidationError:
+        return None
+    return settings
 
 
 @functools.lru_cache(maxsize=8)

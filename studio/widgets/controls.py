@@ -37,6 +37,8 @@ CHOICES = {
     "valid_loss": "Validation loss",
     "next_word_accuracy": "Next word",
     "unigram": "Pieces of words",
+    "bpe": "Byte pairs",
+    "char": "Characters",
     "word": "Whole words",
     "ulmfit": "ULMFiT",
     "fastai": "fastai",
@@ -48,7 +50,10 @@ CHOICES = {
     "@": "At sign  @",
 }
 # A line on a choice whose name is short.
-MEANINGS = {name: entry.title for table in (catalog.OPTIMIZERS, catalog.RULES) for name, entry in table.items()}
+MEANINGS = {
+    name: entry.title
+    for table in (catalog.OPTIMIZERS, catalog.RULES, catalog.VOCABULARIES) for name, entry in table.items()
+}  # fmt: skip
 
 
 # Left, top, right, bottom inside a spin box: its own padding in a style sheet does not move the text.

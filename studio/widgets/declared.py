@@ -70,6 +70,8 @@ LABELS = {
     "size": "Vocabulary size",
     "min_frequency": "Rarest word",
     "reuse": "Take the model's vocabulary",
+    "extend": "Pieces to add",
+    "byte_fallback": "Bytes for rare characters",
     "rules": "Text rules",
     "sample_mb": "Text to learn from",
     "coverage": "Character coverage",
@@ -110,6 +112,7 @@ ZEROS = {
     "uses all": "all",
     "keeps all": "all",
     "trains all": "all",
+    "takes it as it is": "none",
     "0 does not clip": "off",
     "0 never stops early": "never",
 }

@@ -8,17 +8,40 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, 
 
 from studio import theme
 
-FILTER = "Texts (*.csv *.tsv *.tab *.txt *.jsonl *.ndjson *.json *.parquet *.gz);;All files (*)"
+# The kinds of files that are read, and their endings; a file with another ending is read too if it is of a kind.
+KINDS = {
+    "Tables": "csv tsv tab parquet arrow feather",
+    "Spreadsheets": "xlsx xlsm xlsb xls ods",
+    "JSON": "json jsonl ndjson",
+    "Databases": "db sqlite sqlite3",
+    "Plain text": "txt text",
+    "Archives and packed files": "zip tar tgz gz xz bz2 zst",
+}
+
+
+def _entry(title: str, endings: str) -> str:
+    return f"{title} ({' '.join(f'*.{ending}' for ending in endings.split())})"
+
+
+READ = {"All that can be read": " ".join(KINDS.values()), **KINDS}
+FILTER = ";;".join([*(_entry(*row) for row in READ.items()), "All files (*)"])
 
 
 class PathField(QWidget):
-    """`chosen(path)` once a new path is complete: on Enter, on leaving the field, after Browse or a drop."""
+    """`chosen(path)` once a new path is complete: on Enter, on leaving the field, after Browse or a drop.
+
+    Where `many` is set, several files at once may be browsed for or dropped: `several(paths)`.
+    """
 
     chosen = Signal(str)
+    several = Signal(list)
 
-    def __init__(self, name: str, folders: bool = False, files: bool = True, kinds: str = FILTER):
+    def __init__(
+        self, name: str, folders: bool = False, files: bool = True, kinds: str = FILTER, many: bool = False
+    ):
         super().__init__()
         self._name = name
+        self._many = many
         self._kinds = kinds  # of files, as Qt's dialog writes them
         self._told = ""
         self.edit = QLineEdit()
@@ -27,7 +50,7 @@ class PathField(QWidget):
         self.edit.editingFinished.connect(self._tell)
         self.browse = QPushButton("Browse…")
         self.browse.setAccessibleName(f"Browse for: {name}")
-        self.browse.setToolTip("Choose a file in a dialog.")
+        self.browse.setToolTip("Choose one or several files in a dialog." if many else "Choose a file in a dialog.")
         self.browse.clicked.connect(self._browse_file)
         self.browse.setVisible(files)
         self.folder = QPushButton("Folder…")
@@ -55,6 +78,13 @@ class PathField(QWidget):
         self.edit.setText(path)
         self._tell()
 
+    def take(self, paths: list[str]) -> None:
+        """What was browsed for or dropped here; of several, only the first where there is room for one."""
+        if self._many and len(paths) > 1:
+            self.several.emit(paths)
+        elif paths:
+            self.choose(paths[0])
+
     def _lay_out(self) -> None:
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -71,9 +101,11 @@ class PathField(QWidget):
 
     @Slot()
     def _browse_file(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, self._name, self.path(), self._kinds)
-        if path:
-            self.choose(path)
+        if self._many:
+            paths, _ = QFileDialog.getOpenFileNames(self, self._name, self.path(), self._kinds)
+        else:
+            paths = [QFileDialog.getOpenFileName(self, self._name, self.path(), self._kinds)[0]]
+        self.take([path for path in paths if path])
 
     @Slot()
     def _browse_folder(self) -> None:
@@ -82,14 +114,14 @@ class PathField(QWidget):
             self.choose(path)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_path(event):
+        if dropped_paths(event):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        self.choose(dropped_path(event))
+        self.take(dropped_paths(event))
         event.acceptProposedAction()
 
 
-def dropped_path(event: QDropEvent) -> str:
-    """The first local file or folder that is dragged, or an empty string."""
-    return next((url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()), "")
+def dropped_paths(event: QDropEvent) -> list[str]:
+    """The local files and folders that are dragged."""
+    return [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]

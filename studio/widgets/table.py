@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QApplication, QTableWidget, QTableWidgetItem
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QTableView, QTableWidget, QTableWidgetItem
 
 from studio import theme
 
 WIDEST = 420  # of a column, except the last one, which takes what is left
 NARROWEST = 140  # to which the widest column gives way
+ROW_HEIGHT = 26
 LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 NUMERIC = set("0123456789.,-+% ★")
@@ -24,20 +25,11 @@ class Table(QTableWidget):
         super().__init__()
         self._headers: list[str] = []
         self._widths: list[int] = []  # that the columns would like to have
+        self.kept_share = 0.0  # of the width, which the widest column keeps where not all columns can be seen
         self.nothing = ""  # a sentence that stands here while there are no rows
-        self.setAccessibleName(name)
+        prepare(self, name)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setAlternatingRowColors(True)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setStyleSheet("QTableView::item { padding: 0 6px; }")  # in line with the headings
-        self.setTabKeyNavigation(False)  # Tab leads on to the next control
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(26)
         self.horizontalHeader().setDefaultAlignment(LEFT)
-        self.horizontalHeader().setHighlightSections(False)
 
     def set_rows(self, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Show these rows in place of what there was."""
@@ -97,12 +89,29 @@ class Table(QTableWidget):
                 head.setTextAlignment(Qt.AlignmentFlag(first.textAlignment()) if first else LEFT)
 
     def _share_width(self) -> None:
-        """The widest column gives way where it would push others out of sight."""
+        """The widest column gives way where it would push others out of sight, less where they do not fit anyway."""
         if not self._widths:
             return
         widest = max(self._widths)
         lack = max(0, sum(self._widths) - self.viewport().width())
-        self.setColumnWidth(self._widths.index(widest), max(min(widest, NARROWEST), widest - lack))
+        kept = round(self.kept_share * self.viewport().width())
+        least = NARROWEST if widest - lack >= NARROWEST else max(NARROWEST, kept)
+        self.setColumnWidth(self._widths.index(widest), max(min(widest, least), widest - lack))
+
+
+def prepare(table: QTableView, name: str) -> None:
+    """What all tables of rows have in common."""
+    table.setAccessibleName(name)
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+    table.setAlternatingRowColors(True)
+    table.setShowGrid(False)
+    table.setWordWrap(False)
+    table.setStyleSheet("QTableView::item { padding: 0 6px; }")  # in line with the headings
+    table.setTabKeyNavigation(False)  # Tab leads on to the next control
+    table.verticalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+    table.horizontalHeader().setHighlightSections(False)
 
 
 def cell(text: str) -> QTableWidgetItem:

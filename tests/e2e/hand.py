@@ -25,6 +25,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from studio.widgets.fold_card import FoldCard
+
 Kind = TypeVar("Kind", bound=QWidget)
 LOOK_MILLISECONDS = 20
 STILL_LOOKS = 3
@@ -61,13 +63,17 @@ class Hand:
         )
 
     def picture(self, name: str) -> None:
-        """Keep what the whole screen shows, window manager's frame and all."""
+        """Keep what the whole screen shows, window manager's frame and all, once it is painted."""
+        for _ in range(STILL_LOOKS):
+            self._rest()
         QApplication.primaryScreen().grabWindow(0).save(str(self.out / f"{name}.png"))
 
     # Doing
 
     def click(self, name: str, kind: type[QWidget] = QAbstractButton) -> None:
-        self.wait(lambda: self.sees(name, kind), f"“{name}” to be there")
+        self.wait(lambda: self.sees(name, kind) or self._folded(name, kind), f"“{name}” to be there")
+        if not self.sees(name, kind):
+            self._unfold(self._folded(name, kind)[0])
         widget = self.find(name, kind)
         self._scroll_to(widget)
         self._click_at(lambda: widget.mapToGlobal(spot(widget)))
@@ -106,6 +112,19 @@ class Hand:
         self.wait(lambda: row.checkState() == Qt.CheckState.Checked, f"the tick at “{item}”")
 
     # How it is done
+
+    def _folded(self, name: str, kind: type[QWidget]) -> list[FoldCard]:
+        """The closed card in which such a control is, as its heading suggests."""
+        closed = [card for card in self._seen(FoldCard) if not card.is_open]
+        return [
+            card for card in closed
+            if any(name in (part.accessibleName(), caption(part)) for part in card.inside.findChildren(kind))
+        ]  # fmt: skip
+
+    def _unfold(self, card: FoldCard) -> None:
+        self._scroll_to(card.heading)
+        self._click_at(lambda: card.heading.mapToGlobal(card.heading.rect().center()))
+        self.wait(lambda: card.inside.isVisible(), "the card to open")
 
     def _seen(self, kind: type[Kind]) -> list[Kind]:
         return [widget for widget in QApplication.allWidgets() if isinstance(widget, kind) and widget.isVisible()]

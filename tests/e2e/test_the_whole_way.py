@@ -89,6 +89,7 @@ def import_the_reviews(hand: Hand, window: MainWindow, material: Material) -> No
     hand.tick("Columns that hold the text", "text")
     hand.choose("Column that holds the label", "rating")  # no guess of the program's
     hand.choose("Column that holds the label", "label")
+    hand.choose("How rows are kept aside", "Separate files")
     hand.fill("Test file", str(material.held_out))
     hand.fill("General text", str(material.corpus))
     hand.picture("data")

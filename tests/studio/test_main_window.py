@@ -162,7 +162,7 @@ def test_closing_while_working_asks_and_stops(window: MainWindow, recipe, tmp_pa
     session.start("import")
     press_in_dialog("Keep it running")
     assert not window.close() and window.isVisible()
-    press_in_dialog("Stop at a checkpoint")
+    press_in_dialog("Stop and close")
     window.close()
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=30_000)
     assert session.job is None
@@ -208,7 +208,19 @@ def test_to_come_by_the_rail_is_not_to_choose(window: MainWindow, recipe, tmp_pa
 
 def test_before_the_data_is_known_no_step_is_left_out(window: MainWindow, tmp_path) -> None:
     opened(window, Recipe(name="Empty"), tmp_path)
-    assert set(marks(window).values()) == {"empty", "none"}
+    found = marks(window)
+    assert found.pop("Data") == "ready", "it waits for the person alone"
+    assert set(found.values()) == {"empty", "none"}
+
+
+def test_a_refusal_because_of_a_job_goes_with_it(window: MainWindow, recipe, tmp_path, endless_import, qtbot) -> None:
+    session = opened(window, recipe, tmp_path)
+    session.start("import")
+    window.close_project()
+    assert "still running" in window.alert.text
+    with qtbot.waitSignal(session.run_ended, timeout=10_000):
+        session.stop()
+    assert not window.alert.text
 
 
 def test_the_rail_shows_a_pause(window: MainWindow, recipe, tmp_path, endless_import, qtbot) -> None:

@@ -50,3 +50,16 @@ def test_the_widest_column_gives_way_so_that_all_are_seen(qtbot, table):
     table.set_rows(["Text", "Label", "Rows"], [["word " * 200, "happy", "12"]])
     assert sum(table.columnWidth(column) for column in range(3)) <= table.viewport().width()
     assert table.columnWidth(0) >= 140
+
+
+def test_where_not_all_columns_fit_the_text_keeps_its_share(qtbot, table):
+    table.resize(460, 200)
+    table.show()
+    qtbot.waitExposed(table)
+    many = [f"Column {number}" for number in range(9)]
+    rows = [["word " * 200, *["a few words"] * 9]]
+    table.set_rows(["Text", *many], rows)
+    assert table.columnWidth(0) == 140
+    table.kept_share = 0.5
+    table.set_rows(["Text", *many], rows)
+    assert table.columnWidth(0) == round(table.viewport().width() / 2)
