@@ -1,9 +1,9 @@
-"""Reads every file of the public data folder and compares the counts with what its README says.
+"""Imports every file of the public data folder and compares the counts with what its README says.
 
     ULMFIT_DATA=FOLDER python benchmarks/read_all.py            # prints the table
     ULMFIT_DATA=FOLDER python benchmarks/read_all.py --write    # and puts it into docs/results.md
 
-Seconds are processor time of one thread: looking at the file and reading all of it, mapped, without writing anything.
+Seconds are processor time of one process: the whole import, splits, hashes and writing included.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from page import write_between
 
-from ulmfit_core.config import DataSettings
+from ulmfit_core.config import DataSettings, Recipe
 from ulmfit_core.data.kinds import inspect
-from ulmfit_core.data.readers import Row, read_rows, read_texts
+from ulmfit_core.project import Project
+from ulmfit_core.run import launch
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "results.md"
 FOLDER = Path(os.environ.get("ULMFIT_DATA", "../shared/data"))
@@ -71,17 +73,16 @@ CASES = (
 )
 
 
-def read(case: Case) -> tuple[str, int, int, float]:
-    """(kind, rows, bad rows, processor seconds) of one file."""
+def take_in(case: Case, folder: Path) -> tuple[str, dict[str, Any], float]:
+    """How one file was read, the report of its import into a new project, and the processor seconds of that."""
+    settings = DataSettings(data=str((FOLDER / case.file).absolute()), **case.mapping)
+    project = Project.create(folder, Recipe(name=folder.name, data=settings))
     began = time.process_time()
-    settings = DataSettings(**case.mapping)
-    labelled = bool(settings.label)
-    source = inspect(FOLDER / case.file, settings, thorough=True, labelled=labelled)
-    rows = read_rows(source.path, settings, source) if labelled else read_texts(source.path, settings, source)
-    good = bad = 0
-    for row in rows:
-        good, bad = good + isinstance(row, Row), bad + (not isinstance(row, Row))
-    return source.reader, good, bad, time.process_time() - began
+    ended = launch(project, "import")
+    seconds = time.process_time() - began
+    if ended.status != "done":
+        sys.exit(f"{case.file}: {ended.reason}")
+    return inspect(FOLDER / case.file, settings).reader, ended.report, seconds
 
 
 def main() -> None:
@@ -94,7 +95,9 @@ def main() -> None:
     for case in CASES:
         if case.file in options.skip:
             continue
-        kind, rows, bad, seconds = read(case)
+        with tempfile.TemporaryDirectory() as folder:
+            kind, report, seconds = take_in(case, Path(folder) / "project")
+        rows, bad = report["rows"], report["bad_rows"]
         lines.append(f"| {case.file} | {kind} | {rows:,} | {bad:,} | {seconds:.2f} |")
         print(lines[-1], flush=True)
         if (case.rows and rows != case.rows) or bad != case.bad:
