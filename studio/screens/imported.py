@@ -168,7 +168,7 @@ def facts_of(summary: Summary) -> list[str]:
     found, settings = summary.found, summary.settings
     said = summary.notes
     if found.transductive and not any("data.transductive" in text for text in said):
-        said.append("The language model may read the texts of test rows (data.transductive is on).")
+        said.append("The language model may read the texts of test rows (transductive is switched on).")
     if found.groups:
         said.append(f"{found.groups:,} groups{f' of “{settings.group_column}”' if settings else ''}.")
     if settings and settings.split == "folds":

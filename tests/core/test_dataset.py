@@ -97,7 +97,7 @@ def test_a_split_column_is_followed(tmp_path):
     assert [(row.row, row.reason) for row in dataset.bad_rows] == [
         (6, "the split “nonsense” is not train, valid or test"), (8, "a test row without a label"),
     ]  # fmt: skip
-    assert "2 rows were left out" in messages[-1]
+    assert "Rows left out: 2 (" in messages[-1]
 
 
 def test_validation_rows_are_made_where_the_split_column_has_none(tmp_path):

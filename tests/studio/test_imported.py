@@ -82,7 +82,7 @@ def test_folds_groups_repeats_and_transductive_are_told(pages, import_rows):
     facts = [fact.removeprefix("•  ") for fact in pages[0].facts.text().split("\n")]
     assert "10 groups of “author”." in facts and "Fold 2 of 4 is kept aside." in facts
     assert "2 rows repeat the text of an earlier row." in facts and "1 text carries more than one label." in facts
-    assert sum("data.transductive is on" in fact for fact in facts) == 1
+    assert sum("transductive is switched on" in fact for fact in facts) == 1
 
 
 def test_general_text_is_counted(pages, import_rows, tmp_path):
@@ -101,7 +101,7 @@ def test_a_warning_of_the_import_stays_when_the_project_is_opened_again(pages, i
     rows = [*good(60), ["the only one", "rare", "", ""], ["", "a", "", ""]]
     show(pages, import_rows(rows))
     warning = pages[0].warning.text()
-    assert "“rare” (1)" in warning and "1 rows were left out" in warning and pages[0].strip.isVisible()
+    assert "“rare” (1)" in warning and "Rows left out: 1 (" in warning and pages[0].strip.isVisible()
     folder = session.project.folder
     session.close_project()
     session.open(folder)
@@ -126,7 +126,7 @@ def test_a_dataset_whose_run_was_deleted_is_still_counted(pages, import_rows, se
     session.project.delete_run(session.project.runs()[-1])
     show(pages, summary_of(session.project.dataset_folder))
     assert pages[0].label.text().startswith("61 rows") and not pages[0].strip.isVisible()
-    assert "data.transductive is on" in pages[0].facts.text(), "the dataset itself remembers it"
+    assert "transductive is switched on" in pages[0].facts.text(), "the dataset itself remembers it"
 
 
 def test_of_very_many_classes_the_largest_are_listed(pages, import_rows):
@@ -176,7 +176,7 @@ def test_reasons_are_counted_over_all_rows_whatever_cell_they_quote(pages, broke
 
 def test_the_warning_counts_all_rows_too(pages, broken):
     show(pages, broken)
-    assert "12,000 rows were left out (6,000 × no text" in pages[0].warning.text()
+    assert "Rows left out: 12,000 (6,000 × no text" in pages[0].warning.text()
 
 
 def test_a_long_cell_is_quoted_by_its_beginning(pages, import_rows):

@@ -244,14 +244,15 @@ def _tell_leaks(leaks: np.ndarray, parts: np.ndarray, settings: DataSettings, ru
     if settings.transductive and tested:
         run.message(
             f"The language model reads the texts of the {tested:,} test rows too, without their labels "
-            "(data.transductive is on)."
+            "(transductive is switched on)."
         )
     elif removed:
-        run.message(f"{removed:,} unlabelled texts also stand in the test rows and were removed.")
+        run.message(f"Unlabelled texts that also stand in the test rows were removed: {removed:,}.")
     if shared:
         unread = "" if settings.transductive else ", but the language model does not read them"
         run.message(
-            f"{shared:,} training or validation texts also stand in the test rows. They keep their labels{unread}.",
+            f"Training and validation texts that stand in the test rows too: {shared:,}. They keep their labels{unread}"
+            ". Take them out of one of the two for a stricter test.",
             "warning",
         )
 
@@ -288,7 +289,7 @@ def _write_corpus(
 
     store.write_table(folder / "corpus.arrow", store.TEXTS, batches())
     if removed:
-        run.message(f"{removed:,} general texts also stand in the test rows and were removed.")
+        run.message(f"General texts that also stand in the test rows were removed: {removed:,}.")
     if not words:
         raise UserError(f"{path.name} has no text. Choose another file of general text.")
     return words
@@ -299,8 +300,8 @@ def _tell_bad_rows(gathered: Gathered, run: Run) -> None:
         return
     reasons = ", ".join(f"{count:,} × {reason}" for reason, count in gathered.reasons.most_common(3))
     first = gathered.bad_rows[0]
-    text = f"{gathered.bad_row_count:,} rows were left out ({reasons}); the first is row {first.row:,} of {first.file}."
-    run.message(text, "warning")
+    where = f"the first is row {first.row:,} of {first.file}"
+    run.message(f"Rows left out: {gathered.bad_row_count:,} ({reasons}); {where}.", "warning")
 
 
 def _source(path: Path) -> dict[str, Any]:
