@@ -16,7 +16,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from ulmfit_core import run
+from ulmfit_core import catalog, run
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended, Event
 from ulmfit_core.project import Project
@@ -146,8 +146,11 @@ class Collector(QObject):
 
 
 def import_engine() -> None:
-    """Load torch, so that the first job starts at once. Takes seconds: call it in a thread."""
+    """Load what jobs and plots are made of, so that the first starts at once. Takes seconds: call it in a thread."""
+    import pyqtgraph  # noqa: F401
     import torch  # noqa: F401
 
+    for job in ("import", "vocab"):
+        catalog.resolve("job", job)
     # What the engine's modules consist of is never garbage: collections need not look at it again.
     gc.freeze()

@@ -11,7 +11,7 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate, chain, islice, pairwise
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,8 +26,8 @@ from ulmfit_core.text.rules import BOS, CONTROL, PAD, SPECIALS, UNK, Marks, mark
 FORMAT = 1
 MODEL, FACTS = "spm.model", "vocab.json"
 SPACE = "\u2581"
-# Texts that the rules go over at once.
-BATCH = 1024
+# Texts that the rules go over at once, at most, and the characters after which they are enough.
+BATCH, BATCH_CHARACTERS = 1024, 2**20
 # A marker takes the place of the space before it: the piece behind it carries one already.
 MARKER = re.compile(r"xx(?:fld|rep|wrep|up|maj)")
 GLUE = re.compile(rf" ({MARKER.pattern})(?= )")
@@ -201,13 +201,25 @@ def prepare(text: str, rule: Callable[[str], str]) -> str:
 
 def prepare_all(texts: Iterable[str], rule: Callable[[str], str]) -> Iterator[str]:
     """As `prepare`, of many texts: faster, since the rules of this program go over many at once."""
-    source = iter(texts)
-    while batch := list(islice(source, BATCH)):
+    for batch in _batches(texts):
         if rule is ulmfit:
             lines, marks = marked(batch)
             yield from (_glued(line, marks) or prepare(text, rule) for text, line in zip(batch, lines))
         else:
             yield from (prepare(text, rule) for text in batch)
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """The texts in lists, each ended by its number of texts or of characters: long ones must not add up in memory."""
+    batch, size = list[str](), 0
+    for text in texts:
+        batch.append(text)
+        size += len(text)
+        if len(batch) == BATCH or size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _glued(line: str, marks: Marks) -> str:
