@@ -17,12 +17,13 @@ FIGURES = {
     "tokens_per_word": ("tokens a word", "{:.2f}"),
     "unknown": ("of tokens unknown", "{:.2%}"),
 }
+SAMPLED = "The curves are of a sample, the figures above of all your texts."
 READING = (
     "Fewer tokens a word means shorter sequences and faster training; an unknown token tells the model nothing. "
-    "Where both curves are flat, a larger vocabulary gains little and makes the model bigger."
+    f"Where both curves are flat, a larger vocabulary gains little and makes the model bigger. {SAMPLED}"
 )
 READING_OF_CHARACTERS = (
-    "An unknown character tells the model nothing. Where the curve is flat, more characters gain little."
+    f"An unknown character tells the model nothing. Where the curve is flat, more characters gain little. {SAMPLED}"
 )
 TAKEN = "This is the pretrained model's vocabulary: the model has learned something about each of its tokens."
 MUCH = 0.02  # of the tokens unknown
