@@ -48,7 +48,7 @@ bench: $(READY_RUN) $(if $(ORACLE),,$(READY_ORACLE)) ## Compare with fastai and 
 		echo "== $$name"; ORACLE='$(ORACLE)' $(BIN)/python benchmarks/$$name.py; done
 
 e2e: $(READY_TEST) $(READY_E2E) ## Drive the real window by mouse and keyboard under Xvfb
-	$(BIN)/pytest -m e2e
+	@set -e; for file in tests/e2e/test_*.py; do $(BIN)/pytest -m e2e $$file; done
 
 parity: $(READY_TEST) $(if $(ORACLE),,$(READY_ORACLE)) ## Compare the arithmetic with fastai's; rewrite docs/parity.md
 	$(or $(ORACLE),.venv-oracle/bin/python) tests/parity/record.py $(ANSWERS) --real $(DATA:%=--data %)
