@@ -167,7 +167,7 @@ def facts_of(summary: Summary) -> list[str]:
     """What else is known of the rows, a sentence each."""
     found, settings = summary.found, summary.settings
     said = summary.notes
-    if found.transductive and not any("data.transductive" in text for text in said):
+    if found.transductive and not any("transductive" in text for text in said):
         said.append("The language model may read the texts of test rows (transductive is switched on).")
     if found.groups:
         said.append(f"{found.groups:,} groups{f' of “{settings.group_column}”' if settings else ''}.")
