@@ -251,8 +251,8 @@ def _tell_leaks(leaks: np.ndarray, parts: np.ndarray, settings: DataSettings, ru
     if shared:
         unread = "" if settings.transductive else ", but the language model does not read them"
         run.message(
-            f"Training and validation texts that also stand in the test rows: {shared:,}. They keep their labels{unread}"
-            ". Take them out of one of the two for a stricter test.",
+            f"Training and validation texts that also stand in the test rows: {shared:,}. They keep their labels"
+            f"{unread}. Take them out of one of the two for a stricter test.",
             "warning",
         )
 
