@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from studio.screens.reading import KNOBS, Look
+from studio.screens.summary import settings_of
 from ulmfit_core.config import DataSettings
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project, RunInfo
@@ -83,11 +81,7 @@ def with_guesses(settings: DataSettings, preview: Any, before: Any) -> DataSetti
 
 def chosen_for(run: RunInfo, project: Project) -> DataSettings:
     """What was chosen for an import, as its run remembers it; what the project has where another version wrote it."""
-    document = tomllib.loads((run.folder / "config.toml").read_text(encoding="utf-8"))
-    try:
-        return DataSettings.model_validate(document["recipe"]["data"])
-    except ValidationError:
-        return project.recipe.data
+    return settings_of(run) or project.recipe.data
 
 
 def cut_off_sentence(project: Project, settings: DataSettings) -> str:

@@ -25,38 +25,6 @@ SHOWN_REASONS = 4  # at once
 NO_CLASSES = "No row has a label, so there is nothing to classify."
 
 
-class Page(QWidget):
-    """A sentence above a table; the table is hidden while there is nothing in it."""
-
-    nothing = ""
-    name = ""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.label = QLabel(wordWrap=True)
-        self.table = Table(self.name)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(theme.MEDIUM, theme.MEDIUM, theme.MEDIUM, theme.MEDIUM)
-        layout.setSpacing(theme.MEDIUM)
-        layout.addWidget(self.label)
-        layout.addWidget(self.table, 1)
-        layout.addStretch(0)
-        self.clear()
-
-    def clear(self) -> None:
-        self.say(self.nothing)
-
-    def say(self, sentence: str) -> None:
-        """Only a sentence."""
-        self.label.setText(sentence)
-        self.table.hide()
-
-    def show_table(self, sentence: str, headers: list[str], rows: list[list[Any]]) -> None:
-        self.label.setText(sentence)
-        self.table.set_rows(headers, rows)
-        self.table.show()
-
-
 class Imported(QScrollArea):
     """What the import said, the rows by split, what else is known of them, and the rows of each class."""
 

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QTableWidgetItem
+from PySide6.QtWidgets import QLabel, QTableWidgetItem, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.screens.columns import column_title
-from studio.screens.imported import Page
 from studio.screens.reading import KINDS, encoding_words
+from studio.widgets.table import Table
 from ulmfit_core.config import DataSettings
 
+NOTHING = "Drop a file here, or choose one on the left. Its first rows will appear here."
 SHOWN_CHARACTERS = 300
 SHOWN_ROWS = 100
 SHOWN_BAD_ROWS = 50  # of those further down
@@ -35,22 +36,38 @@ class Shown:
     reason: str = ""
 
 
-class PreviewPage(Page):
-    nothing = "Drop a file here, or choose one on the left. Its first rows will appear here."
-    name = "First rows of the file"
+class PreviewPage(QWidget):
+    """A sentence above a table; the table is hidden while there is nothing in it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._preview: Any = None
         self._shown: tuple[list[str], list[Shown]] = ([], [])
         self._texts: list[int] = []  # which of the shown columns hold the text
-        super().__init__()
+        self.label = QLabel(wordWrap=True)
+        self.table = Table("First rows of the file")
         self.table.kept_share = TEXT_SHARE
         self.table.verticalHeader().setToolTip("Number of the row in the file, as a spreadsheet shows it")
+        self._lay_out()
         theme.changed.connect(self._mark)
+        self.clear()
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(theme.MEDIUM, theme.MEDIUM, theme.MEDIUM, theme.MEDIUM)
+        layout.setSpacing(theme.MEDIUM)
+        layout.addWidget(self.label)
+        layout.addWidget(self.table, 1)
+        layout.addStretch(0)
 
     def clear(self) -> None:
         self._preview = None
-        super().clear()
+        self.say(NOTHING)
+
+    def say(self, sentence: str) -> None:
+        """Only a sentence."""
+        self.label.setText(sentence)
+        self.table.hide()
 
     def refuse(self, sentence: str) -> None:
         """The file cannot be shown; a notice says why."""
@@ -71,7 +88,9 @@ class PreviewPage(Page):
         if (heads, rows) != self._shown:
             self._shown = heads, rows
             cells = [[_cell(row.cells[place]) if row.cells else "" for place in places] for row in rows]
-            self.show_table(_describe(self._preview, looked_at, len(places)), heads, cells)
+            self.label.setText(_describe(self._preview, looked_at, len(places)))
+            self.table.set_rows(heads, cells)
+            self.table.show()
             self._texts = [order for order, place in enumerate(places) if self._preview.columns[place] in settings.text]
             self._mark()
 
