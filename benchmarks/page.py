@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 Curve = list[tuple[float, float]]
@@ -22,14 +23,33 @@ def write_between(page: Path, marker: str, text: str) -> None:
     page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
-def drawing(curves: dict[str, Curve], across: str, up: str) -> str:
-    """An SVG of named curves of (x, y) with both axes; `across` and `up` say what the axes are."""
+def drawing(curves: dict[str, Curve], across: str, up: str, marks: list[float] | None = None) -> str:
+    """An SVG of named curves of (x, y) with both axes; `across` and `up` say what the axes are.
+
+    `marks`: the figures across, all of them above 0 and none beyond the points, on a logarithmic axis.
+    """
     points = [point for curve in curves.values() for point in curve]
-    place = Axes(round_steps(0.0, max(x for x, _ in points)), round_steps(*_range([y for _, y in points])))
+    steps = marks or round_steps(0.0, max(x for x, _ in points))
+    place = Axes(steps, round_steps(*_range([y for _, y in points])), math.log if marks else float)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif">']
     parts += [f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>', *place.grid(), *place.titles(across, up)]
     for number, (name, curve) in enumerate(curves.items()):
         parts += place.line(name, curve, number)
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def panels(drawings: dict[str, str]) -> str:
+    """Several drawings as one, two in a row, each under its title."""
+    head = 24
+    rows = math.ceil(len(drawings) / 2)
+    size = f"0 0 {2 * WIDTH} {rows * (HEIGHT + head)}"
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}" font-family="sans-serif">']
+    parts.append('<rect width="100%" height="100%" fill="white"/>')
+    for number, (title, drawn) in enumerate(drawings.items()):
+        x, y = WIDTH * (number % 2), (HEIGHT + head) * (number // 2)
+        parts.append(_text(x + (LEFT + WIDTH - RIGHT) / 2, y + 18, title, "middle"))
+        # A group, since not every viewer takes an SVG inside another.
+        parts += [f'<g transform="translate({x} {y + head})">', *drawn.splitlines()[1:-1], "</g>"]
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -46,13 +66,14 @@ def _range(values: list[float]) -> tuple[float, float]:
 
 
 class Axes:
-    """From figures to pixels; `across` and `up` are the figures written on the axes."""
+    """From figures to pixels; `across` and `up` are the figures written on the axes, `scale` is that of `across`."""
 
-    def __init__(self, across: list[float], up: list[float]):
-        self.across, self.up = across, up
+    def __init__(self, across: list[float], up: list[float], scale: Callable[[float], float] = float):
+        self.across, self.up, self._scale = across, up, scale
 
     def x(self, value: float) -> float:
-        share = (value - self.across[0]) / (self.across[-1] - self.across[0])
+        first, last = self._scale(self.across[0]), self._scale(self.across[-1])
+        share = (self._scale(value) - first) / (last - first)
         return round(LEFT + (WIDTH - LEFT - RIGHT) * share, 1)
 
     def y(self, value: float) -> float:
@@ -63,7 +84,7 @@ class Axes:
         parts = []
         for x in self.across:
             parts.append(_segment(self.x(x), TOP, self.x(x), HEIGHT - BOTTOM))
-            parts.append(_text(self.x(x), HEIGHT - BOTTOM + 17, f"{x:.4g}", "middle"))
+            parts.append(_text(self.x(x), HEIGHT - BOTTOM + 17, f"{x:.6g}", "middle"))
         for y in self.up:
             parts.append(_segment(LEFT, self.y(y), WIDTH - RIGHT, self.y(y)))
             parts.append(_text(LEFT - 7, self.y(y) + 4, f"{y:.3g}", "end"))
@@ -79,7 +100,11 @@ class Axes:
     def line(self, name: str, curve: Curve, number: int) -> list[str]:
         colour, y = COLOURS[number % len(COLOURS)], TOP + 16 + 20 * number
         path = " ".join(f"{self.x(a)},{self.y(b)}" for a, b in curve)
+        # A line of one point would not be seen.
+        alone = curve if len(curve) == 1 else []
+        dot = [f'<circle cx="{self.x(a)}" cy="{self.y(b)}" r="3" fill="{colour}"/>' for a, b in alone]
         return [
+            *dot,
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>',
             _segment(WIDTH - RIGHT + 12, y - 4, WIDTH - RIGHT + 34, y - 4, colour, 2),
             _text(WIDTH - RIGHT + 40, y, name, "start"),

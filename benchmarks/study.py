@@ -42,7 +42,25 @@ def imdb_rows(name: str) -> list[tuple[str, str]]:
         return [(row["text"], row.get("label", "")) for row in csv.DictReader(file)]
 
 
+def ag_news_rows(name: str) -> list[tuple[str, str]]:
+    """The training file names its columns; the test file does not and has the title in a column of its own."""
+    with (DATA / "ag_news" / name).open(encoding="utf-8", newline="") as file:
+        lines = [line for line in csv.reader(file) if line != ["class", "text"]]
+    return [(" ".join(texts), label) for label, *texts in lines]
+
+
+def emotion_rows() -> list[tuple[str, str]]:
+    with (DATA / "emotion" / "emotion16k.csv").open(encoding="utf-8", newline="") as file:
+        return [(row["text"], row["label_name"]) for row in csv.DictReader(file)]
+
+
 # The projects
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """A knob given on the command line as KEY=VALUE."""
+    key, _, value = text.partition("=")
+    return key, config.parse_value(value)
 
 
 def recipe(values: Values) -> Recipe:
@@ -84,8 +102,12 @@ def pretrained(folder: Path, values: Values) -> Path:
 
 
 def measure(folder: Path, values: Values) -> Row:
-    """What a row says of a project: its classifier, trained from import to evaluation where it is not there yet."""
-    subject = project(folder, recipe(values))
+    """What a row says of a project: its classifier, trained from import to evaluation where it is not there yet.
+
+    The figures are the network's alone, unless the values blend it with word counts: then those without the blend
+    stand under `network`, and what the validation rows said of it under `blend`.
+    """
+    subject = project(folder, recipe({"classify.blend": "off", **values}))
     began = time.monotonic()
     for step in ("import", "vocab"):
         run(subject, step)
@@ -100,6 +122,7 @@ def measure(folder: Path, values: Values) -> Row:
         "finetune_minutes": round(tuned.get("seconds", 0) / 60, 2),
         "classify_minutes": round(trained["seconds"] / 60, 2),
         "minutes": round((time.monotonic() - began) / 60, 2),
+        **({"network": report["network"], "blend": trained["blend"]} if "network" in report else {}),
     }  # fmt: skip
 
 

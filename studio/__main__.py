@@ -1,4 +1,4 @@
-"""`ulmfit-studio [PROJECT] [--sample]`: open the window."""
+"""`ulmfit-studio [PROJECT] [--sample [NAME]]`: open the window."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from PySide6.QtWidgets import QApplication
 from studio import theme, worker
 from studio.main_window import MainWindow
 from studio.session import Session
-from ulmfit_core import __version__
+from ulmfit_core import __version__, sample
 from ulmfit_core.errors import UserError
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("ulmfit-studio", description="Train a text classifier in a window.")
     parser.add_argument("project", nargs="?", help="folder of a project to open")
-    parser.add_argument("--sample", action="store_true", help="open the sample project")
+    names = " or ".join(sample.SAMPLES)
+    parser.add_argument(
+        "--sample", nargs="?", const=sample.DEFAULT, metavar="NAME", help=f"open a sample project: {names}"
+    )
     parser.add_argument("--version", action="version", version=f"ULMFiT Studio {__version__}")
     return parser.parse_args(words)
 
@@ -41,7 +44,7 @@ def open_project(window: MainWindow, options: argparse.Namespace) -> None:
     """What the command line named. A folder that is no project leaves Welcome with the reason on top."""
     try:
         if options.sample:
-            window.session.open_sample()
+            window.session.open_sample(options.sample)
         elif options.project:
             window.session.open(options.project)
     except UserError as error:

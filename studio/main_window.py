@@ -257,9 +257,8 @@ class MainWindow(QMainWindow):
     def open_project(self, folder: Path) -> None:
         self._try(lambda: self.session.open(folder))
 
-    @Slot()
-    def open_sample(self) -> None:
-        self._try(self.session.open_sample)
+    def open_sample(self, name: str) -> None:
+        self._try(lambda: self.session.open_sample(name))
 
     @Slot()
     def import_fastai(self) -> None:

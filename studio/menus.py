@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QMenu, QMessageBox
 from studio import recent, theme
 from studio.screens import SCREENS
 from ulmfit_core import __version__
+from ulmfit_core.sample import SAMPLES
 
 if TYPE_CHECKING:
     from studio.main_window import MainWindow
@@ -45,7 +46,9 @@ def _fill_project(window: MainWindow) -> None:
     _add(menu, "&Open project…", window.choose_project, "Ctrl+O")
     opened = menu.addMenu("Open &recent")
     opened.aboutToShow.connect(lambda: _fill_recent(opened, window))
-    _add(menu, "Open the &sample", window.open_sample)
+    samples = menu.addMenu("Open a &sample")
+    for name, each in SAMPLES.items():
+        _add(samples, each.title, lambda checked=False, chosen=name: window.open_sample(chosen))
     menu.addSeparator()
     _add(menu, "&Import a fastai language model…", window.import_fastai)
     menu.addSeparator()

@@ -51,10 +51,10 @@ class Session(QObject):
         self._refuse_if_busy()
         self._enter(Project.create(Path(folder), recipe))
 
-    def open_sample(self) -> None:
-        """Open the sample project, made on first use."""
+    def open_sample(self, name: str = sample.DEFAULT) -> None:
+        """Open the project of a sample, made on first use. Raises UserError if there is none of that name."""
         self._refuse_if_busy()
-        self._enter(sample.open_or_make())
+        self._enter(sample.open_or_make(name=name))
 
     def close_project(self) -> None:
         self._refuse_if_busy()

@@ -220,9 +220,12 @@ def find_lr(
 @app.command(name="sample")
 def run_sample(
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Where the project lies or shall lie.")] = None,
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Which sample: {' or '.join(sample.SAMPLES)}.")
+    ] = sample.DEFAULT,
 ) -> None:
-    """Train the sample project, happy and sad verses, and tell its accuracy beside TF-IDF's."""
-    project = sample.open_or_make(folder)
+    """Train a sample project, by default happy and sad verses, and tell its accuracy beside TF-IDF's."""
+    project = sample.open_or_make(folder, name)
     _say(f"The sample project is in {project.folder}")
     _run_all(project, resume=True)
     report = _finished(terminal.work(project, "evaluate"), project).report
@@ -349,6 +352,8 @@ def _predict_texts(project: Project, texts: list[str]) -> list[dict[str, Any]]:
     from ulmfit_core.jobs.predict_file import as_record
 
     predictor = Predictor.load(project.bundle_folder("classify"))
+    if predictor.blend:
+        _say(f"The answers are {config.blend_note(predictor.blend_weight)}.")
     return [as_record(prediction) for prediction in predictor.predict(texts)]
 
 

@@ -349,6 +349,10 @@ class ClassifySettings(StageSettings):
     keep_best_by: Literal["accuracy", "macro_f1", "valid_loss"] = knob(
         "accuracy", "Measure by which the best epoch is kept.", advanced=True
     )
+    blend: Literal["auto", "on", "off"] = knob(
+        "auto", "Mix word counts (TF-IDF) into the answers; auto does so only where it lowers the validation loss.",
+        advanced=True,
+    )  # fmt: skip
 
 
 class Recipe(Settings):
@@ -413,6 +417,11 @@ def _unfreezing(settings: StageSettings, groups: int) -> list[tuple[int, int, bo
 def regularisation(settings: StageSettings, batch: int) -> float:
     """lr · wd / (batch · (1 - momentum)): what stays about constant when one of them is changed (Smith 2018)."""
     return settings.lr_max * settings.weight_decay / (batch * (1 - settings.momentum))
+
+
+def blend_note(weight: float) -> str:
+    """How blended answers are said to be so wherever they are shown. `weight` is the word counts', from 0 to 1."""
+    return f"blended with word counts: weight {weight:.2f}".replace(" 0.", " .")
 
 
 def to_toml(recipe: Recipe) -> str:

@@ -1,18 +1,37 @@
-"""The sample project: happy and sad verses that ship with the program, copied into a project."""
+"""The sample projects: texts that ship with the program, copied into a project of their own each."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
 from resources import resource_path
 from ulmfit_core import config, files, presets
 from ulmfit_core.config import DataSettings, Recipe
+from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project
 
-# The sample has 30,000 words in all: few pieces, and many passes over them.
-SETTINGS = {
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample: its sentence for people, the folder of its project and what its recipe consists of.
+
+    `data` names the resource that each file of the data settings is copied from; the copy has its last name.
+    """
+
+    title: str
+    meaning: str
+    folder: str
+    data: dict[str, str]
+    label: str
+    settings: dict[str, Any]
+
+
+# Each has some 30,000 words in all: few pieces, and many passes over them.
+FEW_WORDS: dict[str, Any] = {
     "vocab.size": 1500,
     "pretrain.epochs": 8,
     "pretrain.drop_mult": 0.3,
@@ -21,32 +40,63 @@ SETTINGS = {
     "classify.lr_max": 0.02,
     "classify.drop_mult": 0.7,
 }
-FILES = ("verses.csv", "lines.txt", "corpus.txt")
+SAMPLES = {
+    "verses": Sample(
+        "Happy and sad verses",
+        "Is a short verse happy or sad? The quickest way to see how it all works, in a few minutes.",
+        "sample",
+        {"data": "sample/verses.csv", "unlabelled": "sample/lines.txt", "corpus": "sample/corpus.txt"},
+        "label",
+        FEW_WORDS,
+    ),
+    "support": Sample(
+        "Support messages",
+        "Is a message to customer support urgent or normal, or can it wait?",
+        "sample-support",
+        {"data": "support/messages.csv", "unlabelled": "support/unlabelled.txt", "corpus": "sample/corpus.txt"},
+        "urgency",
+        FEW_WORDS,
+    ),
+}
+DEFAULT = "verses"
 
 
-def default_folder() -> Path:
-    """Where the sample project of this user lies."""
-    return Path(platformdirs.user_data_dir("ulmfit-studio", appauthor=False)) / "sample"
+def named(name: str) -> Sample:
+    """The sample of that name. Raises UserError if there is none."""
+    if name not in SAMPLES:
+        raise UserError(f"There is no sample “{name}”. Choose one of: {', '.join(SAMPLES)}.")
+    return SAMPLES[name]
 
 
-def open_or_make(folder: Path | None = None) -> Project:
-    """The sample project, made on first use. Raises UserError where it can be neither opened nor made."""
-    folder = folder or default_folder()
+def default_folder(name: str = DEFAULT) -> Path:
+    """Where this user's project of a sample lies."""
+    return Path(platformdirs.user_data_dir("ulmfit-studio", appauthor=False)) / named(name).folder
+
+
+def open_or_make(folder: Path | None = None, name: str = DEFAULT) -> Project:
+    """The project of a sample, made on first use; a folder that is a project already is opened as it is.
+
+    Raises UserError where it can be neither opened nor made, or there is no sample of that name.
+    """
+    folder = folder or default_folder(name)
     if (folder / "project.toml").is_file():
         return Project.open(folder)
-    project = Project.create(folder, recipe())
-    for name in FILES:  # copied, so that the project stands alone
-        files.write_bytes(folder / "data" / name, resource_path(f"sample/{name}").read_bytes())
+    project = Project.create(folder, recipe(name))
+    for source in named(name).data.values():  # copied, so that the project stands alone
+        files.write_bytes(folder / _copy_of(source), resource_path(source).read_bytes())
     return project
 
 
-def recipe() -> Recipe:
-    """Its files are named relative to the project's folder, which may be moved."""
-    verses, lines, corpus = (f"data/{name}" for name in FILES)
-    data = DataSettings(
-        data=verses, text=["text"], label="label", split_column="split", unlabelled=lines, corpus=corpus
-    )  # fmt: skip
-    made = presets.apply_preset(Recipe(name="Happy and sad verses", data=data), "quick")
-    for key, value in SETTINGS.items():
+def recipe(name: str = DEFAULT) -> Recipe:
+    """A sample's recipe. Its files are named relative to the project's folder, which may be moved."""
+    sample = named(name)
+    data = DataSettings(text=["text"], label=sample.label, split_column="split")
+    made = presets.apply_preset(Recipe(name=sample.title, data=data), "quick")
+    places = {f"data.{place}": _copy_of(source) for place, source in sample.data.items()}
+    for key, value in (places | sample.settings).items():
         config.set_value(made, key, value)
     return made
+
+
+def _copy_of(source: str) -> str:
+    return f"data/{Path(source).name}"

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from ulmfit_core import events
+from ulmfit_core.config import blend_note
 from ulmfit_core.project import Project
 from ulmfit_core.run import Control, launch, read_steps
 
@@ -148,7 +149,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     tfidf = report["baseline_tfidf"]
     lines = [
         f"{report['rows']:,} rows ({report['split']})",
-        f"ULMFiT    accuracy {report['accuracy']:.4f}  macro F1 {report['macro_f1']:.4f}",
+        *_answers_lines(report),
         f"TF-IDF    accuracy {tfidf['accuracy']:.4f}  macro F1 {tfidf['macro_f1']:.4f}",
         f"majority  accuracy {report['majority']:.4f}",
     ]
@@ -156,6 +157,18 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         scores = f"precision {row['precision']:.3f}  recall {row['recall']:.3f}  F1 {row['f1']:.3f}"
         lines.append(f"  {label}: {scores}  ({row['support']:,.0f} rows)")
     return lines
+
+
+def _answers_lines(report: dict[str, Any]) -> list[str]:
+    """The classifier's figures; where word counts are blended in, the network's below them."""
+    figures = f"accuracy {report['accuracy']:.4f}  macro F1 {report['macro_f1']:.4f}"
+    if "blend" not in report:
+        return [f"ULMFiT    {figures}"]
+    network = report["network"]
+    return [
+        f"answers   {figures}  ({blend_note(report['blend']['weight'])})",
+        f"ULMFiT    accuracy {network['accuracy']:.4f}  macro F1 {network['macro_f1']:.4f}  (the network alone)",
+    ]
 
 
 def rate_lines(report: dict[str, Any], project: Project) -> list[str]:

@@ -16,6 +16,7 @@ from studio.widgets.confusion import Confusion
 from studio.widgets.run_bar import RunBar
 from studio.widgets.table import Table
 from ulmfit_core import events
+from ulmfit_core.config import blend_note
 from ulmfit_core.project import Project
 
 LEAST_TABLE = 112  # two classes with their heading
@@ -88,7 +89,7 @@ class Report(QScrollArea):
         self.accuracy.setText(f"{report['accuracy']:.1%}")
         self.macro_f1.setText(f"{report['macro_f1']:.3f}")
         self.rows.setText(rows_sentence(report))
-        self.verdict.setText(verdict(report))
+        self.verdict.setText(" ".join(filter(None, (verdict(report), blend_sentence(report)))))
         self.comparison.set_values(compared(report), "This classifier")
         self.confusion.set_counts(report["labels"], report["confusion"])
         self.classes.set_rows(["Label", "Rows", "Precision", "Recall", "F1"], class_rows(report))
@@ -152,6 +153,7 @@ def rows_sentence(report: dict[str, Any]) -> str:
 def compared(report: dict[str, Any]) -> dict[str, float]:
     return {
         "This classifier": report["accuracy"],
+        **({"Network alone": report["network"]["accuracy"]} if "blend" in report else {}),
         "TF-IDF baseline": report["baseline_tfidf"]["accuracy"],
         "Commonest class": report["majority"],
     }
@@ -165,6 +167,13 @@ def verdict(report: dict[str, Any]) -> str:
         return f"{baseline} The classifier is exactly as often right."
     side = "more" if points > 0 else "less"
     return f"{baseline} The classifier is right {side} often by {abs(points):.1f} points."
+
+
+def blend_sentence(report: dict[str, Any]) -> str:
+    """That the classifier's answers are not the network's alone, where they are not."""
+    if "blend" not in report:
+        return ""
+    return f"Its answers are {blend_note(report['blend']['weight'])}."
 
 
 def class_rows(report: dict[str, Any]) -> list[list[str]]:

@@ -31,6 +31,7 @@ from studio.widgets.card import card, line
 from studio.widgets.controls import TEXT_MARGINS
 from studio.widgets.table import Table
 from studio.worker import Background
+from ulmfit_core.config import blend_note
 from ulmfit_core.project import Project
 
 if TYPE_CHECKING:  # these import torch, which takes seconds: only the thread does that
@@ -133,7 +134,7 @@ class ClassifierPart(QWidget):
         self.label.setText(answer.label)
         self.label.show()
         self.bars.set_values(shown(answer.probabilities), answer.label)
-        self.hint.setText(f"The classifier gives “{answer.label}” {answer.probabilities[answer.label]:.1%}.")
+        self.hint.setText(answer_sentence(answer))
         self.keep.setEnabled(True)
 
     @Slot(str)
@@ -283,6 +284,12 @@ def load_generator(folder: Path) -> Generator:
     from ulmfit_core.inference.generate import Generator
 
     return Generator.load(folder)
+
+
+def answer_sentence(answer: Prediction) -> str:
+    """The answer in words, and what gave it where that is not the network alone."""
+    given = f"The classifier gives “{answer.label}” {answer.probabilities[answer.label]:.1%}"
+    return f"{given}, {blend_note(answer.blend_weight)}." if answer.blend_weight else f"{given}."
 
 
 def version_of(folder: Path) -> object:

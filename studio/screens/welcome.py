@@ -1,4 +1,4 @@
-"""The first screen: open the sample, a project of your own, or make a new one."""
+"""The first screen: open a sample, a project of your own, or make a new one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QStandardPaths, Qt, Signal, Slot
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QButtonGroup,
     QFileDialog,
     QFormLayout,
@@ -31,8 +32,10 @@ from studio.widgets.controls import ChoiceBox
 from ulmfit_core import presets
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
+from ulmfit_core.sample import DEFAULT, SAMPLES
 
 SIZES = ("quick", "balanced", "paper")
+SAMPLE_KEYS = {"verses": "sad", "support": "upport"}  # pressed with Alt: the first letter of this part of the title
 OTHERS = {name: preset.title for name, preset in presets.PRESETS.items() if name not in SIZES}
 
 
@@ -79,16 +82,16 @@ class WelcomeScreen(Screen):
         self.form.name.selectAll()
 
     def _connect(self) -> None:
-        self.start.sample.clicked.connect(self._open_sample)
+        self.start.sample.connect(self._open_sample)
         self.start.new.clicked.connect(self.show_new_project)
         self.start.other.clicked.connect(self._choose)
         self.start.picked.connect(self._open)
         self.form.make.clicked.connect(self._create)
         self.form.cancel.clicked.connect(self._back_to_start)
 
-    @Slot()
-    def _open_sample(self) -> None:
-        self._try(self.session.open_sample)
+    @Slot(str)
+    def _open_sample(self, name: str) -> None:
+        self._try(lambda: self.session.open_sample(name))
 
     @Slot()
     def _choose(self) -> None:
@@ -122,14 +125,19 @@ class WelcomeScreen(Screen):
 
 
 class StartPage(QWidget):
-    """Three ways to begin, and the projects opened lately. `picked(folder)` for one of those."""
+    """The samples, two more ways to begin, and the projects opened lately.
 
+    `sample(name)` when one of the samples is chosen, `picked(folder)` for a recent project.
+    """
+
+    sample = Signal(str)
     picked = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
-        self.sample = QPushButton("Open the &sample")
-        self.sample.setProperty("primary", True)
+        self.choice = QButtonGroup(self)
+        self.choice.buttonClicked.connect(self._choose_sample)
+        self.samples = {name: self._sample_button(name) for name in SAMPLES}
         self.new = QPushButton("&New project")
         self.other = QPushButton("&Open a project…")
         self.recent = QListWidget()
@@ -139,6 +147,15 @@ class StartPage(QWidget):
         self.none_yet = QLabel("The projects that you open will be listed here.")
         self.none_yet.setProperty("role", "muted")
         self._lay_out()
+
+    def _sample_button(self, name: str) -> QPushButton:
+        title, key = SAMPLES[name].title, SAMPLE_KEYS[name]
+        button = QPushButton(title.replace(key, f"&{key}", 1))
+        button.setAccessibleName(f"Open the sample: {title}")
+        button.setProperty("primary", name == DEFAULT)
+        button.setProperty("sample", name)
+        self.choice.addButton(button)
+        return button
 
     def show_recent(self, folders: list[Path]) -> None:
         self.recent.clear()
@@ -155,8 +172,8 @@ class StartPage(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, theme.SMALL, 0, 0)
         layout.setSpacing(theme.MEDIUM)
-        sample = "Happy and sad verses, ready to train in a few minutes. The quickest way to see how it all works."
-        layout.addWidget(_way(self.sample, sample))
+        for name, sample in SAMPLES.items():
+            layout.addWidget(_way(self.samples[name], f"A sample to try. {sample.meaning}"))
         layout.addWidget(_way(self.new, "Start from files of your own: a spreadsheet, a table, texts, a folder."))
         layout.addWidget(_way(self.other, "Go on with a project folder that was made here before."))
         heading = QLabel("Recent projects")
@@ -165,6 +182,10 @@ class StartPage(QWidget):
         layout.addWidget(self.none_yet)
         layout.addWidget(self.recent, 1)
         layout.addStretch(0)
+
+    @Slot(QAbstractButton)
+    def _choose_sample(self, button: QAbstractButton) -> None:
+        self.sample.emit(button.property("sample"))
 
     @Slot(QListWidgetItem)
     def _pick(self, item: QListWidgetItem) -> None:

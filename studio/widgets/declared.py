@@ -64,6 +64,7 @@ LABELS = {
     "head_drop": "Head dropout",
     "max_length": "Longest document",
     "keep_best_by": "Keep the best by",
+    "blend": "Blend with word counts",
     "groups": "What is trained",
     "alone": "Alone",
     "kind": "Made of",

@@ -1,4 +1,4 @@
-"""The sample that ships: enough verses, balanced, and no near-duplicate of a test verse anywhere else."""
+"""The samples that ship: enough texts, balanced, no near-copies; their projects stand alone and train."""
 
 import importlib.util
 import shutil
@@ -9,16 +9,26 @@ import pytest
 from resources import resource_path
 from ulmfit_core import sample
 from ulmfit_core.errors import UserError
+from ulmfit_core.run import launch
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "check_sample.py"
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
 def check():
-    spec = importlib.util.spec_from_file_location("check_sample", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("check_sample")
+
+
+@pytest.fixture(scope="module")
+def check_support():
+    return script("check_support")
 
 
 def test_the_shipped_sample_has_no_problem(check, capsys):
@@ -34,12 +44,48 @@ def test_a_test_verse_among_the_lines_is_found(check, tmp_path, capsys):
     assert verse["text"][:20].lower() in capsys.readouterr().out.lower()
 
 
-def test_the_sample_project_stands_alone_and_is_made_once(tmp_path):
-    project = sample.open_or_make(tmp_path / "sample")
-    assert (project.folder / project.recipe.data.data).is_file()
+def test_the_shipped_messages_have_no_problem(check_support, capsys):
+    assert check_support.main(resource_path("support")) == 0, capsys.readouterr().out
+
+
+def test_a_near_copy_among_the_messages_is_found(check_support, tmp_path, capsys):
+    shutil.copytree(resource_path("support"), tmp_path / "support")
+    text = check_support.read_messages(tmp_path / "support")[0]["text"]
+    with (tmp_path / "support" / "unlabelled.txt").open("a", encoding="utf-8") as file:
+        file.write(f"Hello! {text}\n")
+    assert check_support.main(tmp_path / "support") == 1
+    assert f"Hello! {text}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", sample.SAMPLES)
+def test_a_sample_project_stands_alone_and_is_made_once(tmp_path, name):
+    project = sample.open_or_make(tmp_path / "sample", name)
+    settings = project.recipe.data
+    assert project.recipe.name == sample.SAMPLES[name].title
+    assert all((project.folder / file).is_file() for file in (settings.data, settings.unlabelled, settings.corpus))
     project.recipe.classify.epochs = 3
     project.save()
-    assert sample.open_or_make(tmp_path / "sample").recipe.classify.epochs == 3
+    assert sample.open_or_make(tmp_path / "sample", name).recipe.classify.epochs == 3
+
+
+def test_each_sample_has_a_folder_of_its_own_and_verses_is_the_default():
+    folders = [sample.default_folder(name) for name in sample.SAMPLES]
+    assert len(set(folders)) == len(folders)
+    assert sample.default_folder() == sample.default_folder("verses")
+    assert sample.recipe() == sample.recipe("verses")
+
+
+def test_the_messages_are_imported_whole(tmp_path):
+    project = sample.open_or_make(tmp_path / "support", "support")
+    facts = launch(project, "import").report
+    assert facts["classes"].keys() == {"urgent", "normal", "can wait"} and not facts["bad_rows"]
+    assert (facts["splits"]["test"], facts["splits"]["train"] + facts["splits"]["valid"]) == (140, 560)
+
+
+def test_a_sample_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no sample “poems”. Choose one of: verses, support"):
+        sample.open_or_make(tmp_path / "sample", "poems")
+    assert not (tmp_path / "sample").exists()
 
 
 def test_a_folder_in_use_is_not_taken(tmp_path):

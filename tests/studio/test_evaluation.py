@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 
 from studio import theme
-from studio.screens.evaluation import EvaluationScreen, Report, verdict
+from studio.screens.evaluation import EvaluationScreen, Report, blend_sentence, compared, verdict
 from studio.widgets.confusion import shade_and_ink
 
 
@@ -70,6 +70,15 @@ def test_the_matrix_shows_six_classes_and_no_table_leaves_its_card(qtbot):
 )
 def test_the_verdict_is_honest(accuracy, words):
     assert words in verdict({"accuracy": accuracy, "baseline_tfidf": {"accuracy": 0.8}})
+
+
+def test_a_blend_is_not_shown_as_the_network():
+    report = {"accuracy": 0.9, "baseline_tfidf": {"accuracy": 0.8}, "majority": 0.5}
+    assert list(compared(report)) == ["This classifier", "TF-IDF baseline", "Commonest class"]
+    assert blend_sentence(report) == ""
+    report |= {"network": {"accuracy": 0.7}, "blend": {"weight": 0.35}}
+    assert compared(report)["Network alone"] == 0.7
+    assert blend_sentence(report) == "Its answers are blended with word counts: weight .35."
 
 
 @pytest.mark.parametrize("name", ["light", "dark"])

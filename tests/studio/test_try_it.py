@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import Qt
 
-from studio.screens.try_it import TryItScreen, shown
+from studio.screens.try_it import TryItScreen, answer_sentence, shown
 
 
 def show(qtbot, session) -> TryItScreen:
@@ -106,3 +106,12 @@ def test_bars_keep_the_labels_order_unless_there_are_too_many():
     assert list(shown({"b": 0.1, "a": 0.9})) == ["b", "a"]
     many = {f"class {number}": number / 1000 for number in range(30)}
     assert list(shown(many))[:2] == ["class 29", "class 28"] and len(shown(many)) == 12
+
+
+def test_a_blended_answer_says_so():
+    from ulmfit_core.inference.predictor import Prediction
+
+    network = Prediction("text", "sad", {"sad": 0.7, "happy": 0.3})
+    assert answer_sentence(network) == "The classifier gives “sad” 70.0%."
+    blended = Prediction("text", "sad", {"sad": 0.7, "happy": 0.3}, 0.35)
+    assert answer_sentence(blended) == "The classifier gives “sad” 70.0%, blended with word counts: weight .35."

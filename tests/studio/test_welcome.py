@@ -1,13 +1,14 @@
-"""Welcome: the sample, a new project by keyboard alone, recent projects."""
+"""Welcome: the samples, a new project by keyboard alone, recent projects."""
 
 from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMenu
 
 from studio.main_window import MainWindow
 from studio.screens.welcome import WelcomeScreen
-from ulmfit_core import presets
+from ulmfit_core import presets, sample
 
 
 @pytest.fixture
@@ -17,10 +18,29 @@ def welcome(window: MainWindow) -> WelcomeScreen:
     return screen
 
 
-def test_the_sample_is_one_press_away(window, welcome: WelcomeScreen, qtbot) -> None:
-    qtbot.mouseClick(welcome.start.sample, Qt.MouseButton.LeftButton)
-    assert window.windowTitle().startswith("Happy and sad verses")
+@pytest.mark.parametrize("name", sample.SAMPLES)
+def test_each_sample_is_one_press_away(window, welcome: WelcomeScreen, qtbot, name) -> None:
+    qtbot.mouseClick(welcome.start.samples[name], Qt.MouseButton.LeftButton)
+    assert window.windowTitle().startswith(sample.SAMPLES[name].title)
+    assert window.session.project.folder == sample.default_folder(name)
     assert window.current == "dataset"
+
+
+def test_each_sample_has_a_key_and_a_sentence(welcome: WelcomeScreen) -> None:
+    buttons = welcome.start.samples
+    keys = [button.shortcut().toString() for button in [*buttons.values(), welcome.start.new, welcome.start.other]]
+    assert all(keys) and len(set(keys)) == len(keys)
+    assert all(sample.SAMPLES[name].meaning in button.toolTip() for name, button in buttons.items())
+    primary = [name for name, button in buttons.items() if button.property("primary")]
+    assert primary == [sample.DEFAULT]
+
+
+def test_the_menu_opens_a_sample(window) -> None:
+    menu = next(menu for menu in window.findChildren(QMenu) if menu.title() == "Open a &sample")
+    titles = [each.title for each in sample.SAMPLES.values()]
+    assert [action.text() for action in menu.actions()] == titles
+    menu.actions()[-1].trigger()
+    assert window.windowTitle().startswith(titles[-1])
 
 
 def test_a_new_project_by_keyboard(window, welcome: WelcomeScreen, qtbot, tmp_path) -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+
+from ulmfit_core.models.word_counts import new_vectorizer
+
+
+def new_regression() -> Any:
+    """The logistic regression over TF-IDF, here and where a classifier is blended with it."""
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=10, max_iter=1000)
 
 
 def tfidf_guesses(texts: Sequence[str], labels: np.ndarray, test: Sequence[str]) -> np.ndarray:
     """Label numbers for `test` from words and word pairs of the training `texts`."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    model = LogisticRegression(C=10, max_iter=1000)
+    words, model = new_vectorizer(), new_regression()
     model.fit(words.fit_transform(texts), labels)
     return model.predict(words.transform(test))
 

@@ -14,6 +14,7 @@ from ulmfit_core.data import batches
 from ulmfit_core.errors import UserError
 from ulmfit_core.models import bundle as bundles
 from ulmfit_core.models.classifier import Classifier
+from ulmfit_core.models.word_counts import Blend
 from ulmfit_core.text.vocab import Vocabulary
 
 
@@ -22,6 +23,8 @@ class Prediction:
     text: str
     label: str
     probabilities: dict[str, float]
+    # The weight of word counts in the probabilities; 0: they are the network's.
+    blend_weight: float = 0.0
 
 
 @torch.inference_mode()
@@ -39,11 +42,23 @@ def class_scores(
     return scores
 
 
-class Predictor:
-    """Owns its model: training elsewhere never touches it. Safe to call from several threads."""
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Probabilities (documents, classes), each row summing to 1."""
+    shifted = np.exp(scores - scores.max(1, keepdims=True))
+    return shifted / shifted.sum(1, keepdims=True)
 
-    def __init__(self, model: Classifier, vocab: Vocabulary, labels: list[str], max_tokens: int = 0):
+
+class Predictor:
+    """Owns its model: training elsewhere never touches it. Safe to call from several threads.
+
+    `blend`: the word counts that are pooled into each answer, or None: the network answers alone.
+    """
+
+    def __init__(
+        self, model: Classifier, vocab: Vocabulary, labels: list[str], max_tokens: int = 0, blend: Blend | None = None
+    ):
         self.labels = labels
+        self.blend = blend
         self._model = model.eval()
         self._vocab = vocab
         self._max_tokens = max_tokens
@@ -54,17 +69,29 @@ class Predictor:
         bundle = bundles.load(folder)
         if not isinstance(bundle.model, Classifier):
             raise UserError(f"{folder} holds a language model, not a classifier. Train the classifier first.")
-        return cls(bundle.model.to(devices.best_device()), bundle.vocab, bundle.labels, bundle.max_tokens)
+        model = bundle.model.to(devices.best_device())
+        return cls(model, bundle.vocab, bundle.labels, bundle.max_tokens, bundle.blend)
+
+    @property
+    def blend_weight(self) -> float:
+        """The weight of word counts in each answer; 0 without them."""
+        return self.blend.weight if self.blend else 0.0
 
     def probabilities(self, texts: Sequence[str], between: Callable[[], object] = bool) -> np.ndarray:
-        """(texts, classes), each row summing to 1."""
+        """(texts, classes) of the answers, each row summing to 1."""
+        return self.blended(self.network_probabilities(texts, between), texts)
+
+    def blended(self, network: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """The answers from the network's probabilities for the same texts."""
+        return self.blend.mix(network, texts) if self.blend else network
+
+    def network_probabilities(self, texts: Sequence[str], between: Callable[[], object] = bool) -> np.ndarray:
+        """(texts, classes) of the network alone, each row summing to 1."""
         if not texts:
             return np.empty((0, len(self.labels)), np.float32)
         cut = self._max_tokens or None
         documents = [ids[:cut] for ids in self._vocab.encode(texts)]
-        scores = class_scores(self._model, documents, 32, between)
-        shifted = np.exp(scores - scores.max(1, keepdims=True))
-        return shifted / shifted.sum(1, keepdims=True)
+        return softmax(class_scores(self._model, documents, 32, between))
 
     def predict(self, texts: Sequence[str], between: Callable[[], object] = bool) -> list[Prediction]:
         rows = self.probabilities(texts, between)
@@ -72,4 +99,4 @@ class Predictor:
 
     def _prediction(self, text: str, row: np.ndarray) -> Prediction:
         by_label = {label: float(p) for label, p in zip(self.labels, row, strict=True)}
-        return Prediction(text, self.labels[int(row.argmax())], by_label)
+        return Prediction(text, self.labels[int(row.argmax())], by_label, self.blend_weight)

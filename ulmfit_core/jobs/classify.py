@@ -18,7 +18,8 @@ from ulmfit_core.data.batches import ClassBatches
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
-from ulmfit_core.inference.predictor import class_scores
+from ulmfit_core.inference.predictor import class_scores, softmax
+from ulmfit_core.jobs.blend import blend_with_words
 from ulmfit_core.jobs.training_job import base_bundle, open_tokens, train_and_save
 from ulmfit_core.models import bundle as bundles
 from ulmfit_core.models.awd_lstm import AwdLstm
@@ -37,7 +38,11 @@ from ulmfit_core.training.stage import Differentiate, StepResult
 def classify(project: Project, run: Run, resume: bool = False) -> dict[str, Any]:
     """Train on the labelled rows, starting from the encoder of the last language model there is."""
     stage, bundle = make_stage(project, run)
-    return train_and_save(project, run, stage, bundle, resume)
+
+    def blend() -> dict[str, Any]:
+        return blend_with_words(project, run, bundle, lambda: softmax(stage.valid_scores(run)))
+
+    return train_and_save(project, run, stage, bundle, resume, blend)
 
 
 def make_stage(project: Project, run: Run) -> tuple[ClassifierStage, Bundle]:
@@ -220,11 +225,15 @@ class ClassifierStage:
 
     def validate(self, run: Run) -> dict[str, float]:
         """The plain loss, neither smoothed nor weighted, so that runs of different settings can be compared."""
-        documents = [self._valid[i] for i in range(len(self._valid))]
-        scores = class_scores(self.model, documents, self._batch, run.poll)
+        scores = self.valid_scores(run)
         truth = torch.from_numpy(self._valid.labels.astype(np.int64))
         loss = float(F.cross_entropy(torch.from_numpy(scores), truth))
         return {"valid_loss": loss, **metrics.classification(scores.argmax(1), self._valid.labels)}
+
+    def valid_scores(self, run: Run) -> np.ndarray:
+        """(validation rows, classes), before softmax."""
+        documents = [self._valid[i] for i in range(len(self._valid))]
+        return class_scores(self.model, documents, self._batch, run.poll)
 
     def after_epoch(self, epoch: int, run: Run) -> None:
         """A classifier has nothing more to show than its figures."""

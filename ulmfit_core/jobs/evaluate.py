@@ -25,8 +25,9 @@ BATCH = 256
 def evaluate(project: Project, run: Run, data: Path | None = None, split: str = "test") -> dict[str, Any]:
     """Report on the rows of `split`, or of the file `data` read with the project's columns.
 
-    Where the project has no test rows the validation rows are used, and the report says so. Raises
-    UserError where nothing is labelled.
+    The figures are those of the answers. Where they are blended with word counts, `blend` says with what weight and
+    `network` what the network alone reaches. Where the project has no test rows the validation rows are used, and
+    the report says so. Raises UserError where nothing is labelled.
     """
     dataset = Dataset.open(project.dataset_folder)
     predictor = Predictor.load(project.bundle_folder("classify"))
@@ -38,10 +39,12 @@ def evaluate(project: Project, run: Run, data: Path | None = None, split: str = 
     if unknown:
         raise UserError(f"{name} has labels that the classifier never saw: {', '.join(unknown[:5])}.")
     truth = np.array([predictor.labels.index(label) for label in labels])
-    scores = _probabilities(predictor, texts, run)
+    network = _network(predictor, texts, run)
+    scores = predictor.blended(network, texts)
     report = {
         "split": name,
         **_figures(scores, truth, predictor.labels),
+        **_blend(predictor, network, truth),
         **_baselines(dataset, predictor, texts, truth),
     }
     report["worst"] = _worst(texts, ids, truth, scores, predictor.labels)
@@ -74,9 +77,10 @@ def _file(data: Path, project: Project, run: Run) -> tuple[str, list[str], list[
     return str(data), [row.text for row in usable], [row.label for row in usable], [row.id for row in usable]
 
 
-def _probabilities(predictor: Predictor, texts: list[str], run: Run) -> np.ndarray:
+def _network(predictor: Predictor, texts: list[str], run: Run) -> np.ndarray:
+    """Probabilities (texts, classes) of the network alone."""
     starts = range(0, len(texts), BATCH)
-    parts = [predictor.probabilities(texts[i : i + BATCH], run.poll) for i in run.track(starts, "Classifying")]
+    parts = [predictor.network_probabilities(texts[i : i + BATCH], run.poll) for i in run.track(starts, "Classifying")]
     return np.concatenate(parts)
 
 
@@ -99,6 +103,13 @@ def _figures(scores: np.ndarray, truth: np.ndarray, labels: list[str]) -> dict[s
         "per_class": per_class,
         "confusion": confusion_matrix(truth, guess, labels=numbers).tolist(),
     }
+
+
+def _blend(predictor: Predictor, network: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    """The weight of word counts in the answers, and the figures of the network without them; {} where it is alone."""
+    if not predictor.blend:
+        return {}
+    return {"blend": {"weight": predictor.blend_weight}, "network": classification(network.argmax(1), truth)}
 
 
 def _baselines(dataset: Dataset, predictor: Predictor, texts: list[str], truth: np.ndarray) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ulmfit_core import events, files
+from ulmfit_core.config import blend_note
 from ulmfit_core.data.formats import BadRow
 from ulmfit_core.data.gather import batches, read_another
 from ulmfit_core.data.readers import Row
@@ -38,6 +39,9 @@ def predict_file(project: Project, run: Run, data: Path, out: Path | None = None
     else:
         listed = [as_record(prediction) for _, prediction in predictions]
         report = {"rows": len(listed), "predictions": listed}
+    if predictor.blend:
+        run.message(f"The answers are {blend_note(predictor.blend_weight)}.")
+        report["blend"] = {"weight": predictor.blend_weight}
     if bad:
         run.message(
             f"{len(bad)} rows of {data} could not be used; the first is row {bad[0].row}: {bad[0].reason}.", "warning"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
 from ulmfit_core.jobs.base import base_folder
+from ulmfit_core.jobs.blend import decision
 from ulmfit_core.models import bundle as bundles
 from ulmfit_core.models import mapping
 from ulmfit_core.models.bundle import Bundle
@@ -68,15 +70,22 @@ def _mapped(bundle: Bundle, vocab: Vocabulary, run: Run) -> Bundle:
     return replace(bundle, vocab=vocab)
 
 
-def train_and_save(project: Project, run: Run, stage: Stage, bundle: Bundle, resume: bool) -> dict[str, Any]:
-    """Run the stage to its end and write its bundle under models/. Returns the run's report."""
+def train_and_save(
+    project: Project, run: Run, stage: Stage, bundle: Bundle, resume: bool,
+    after_training: Callable[[], dict[str, Any]] = dict,
+) -> dict[str, Any]:  # fmt: skip
+    """Run the stage to its end and write its bundle under models/. Returns the run's report.
+
+    `after_training` may add to the bundle; what it returns enters the report.
+    """
     folder = run.folder or project.folder / "runs" / "silent"
     device = next(stage.model.parameters()).device
     trainer = Trainer(stage, run, folder, device, threads=0 if resume else threads.choose(stage, run))
     with threads.kept():
         history = trainer.fit(resume)
+        more = after_training()
     best = history[trainer.at.best_epoch]
-    report = {"best": best, "epochs": len(history), "steps": trainer.at.step, "seconds": trainer.at.seconds}
+    report = {"best": best, "epochs": len(history), "steps": trainer.at.step, "seconds": trainer.at.seconds, **more}
     if Dataset.open(project.dataset_folder).transductive:
         report["transductive"] = True
     bundle.facts = {"stage": stage.name, "run": folder.name, **report}
@@ -97,7 +106,17 @@ def model_card(project: Project, step: str, bundle: Bundle, best: dict[str, floa
         f"layers {network.layers}\n"
         f"- vocabulary: {bundle.vocab.size} {bundle.vocab.unit}, hash {bundle.vocab.hash}, rules {bundle.vocab.rules}\n"
         f"- labels: {', '.join(bundle.labels) or 'none'}\n"
+        f"{answers_line(bundle.facts)}"
         f"{TRANSDUCTIVE if bundle.facts.get('transductive') else ''}"
         f"- recipe: fingerprint {project.fingerprint(step)}, preset {project.recipe.preset}\n\n"
-        f"On the held-out validation data, at the best epoch:\n\n{figures}\n"
+        f"On the held-out validation data, at the best epoch{of_network(bundle.facts)}:\n\n{figures}\n"
     )
+
+
+def answers_line(facts: dict[str, Any]) -> str:
+    """The model card's line on what a classifier's answers are made of; nothing where blending was off."""
+    return f"- answers: {decision(facts['blend'])}\n" if "blend" in facts else ""
+
+
+def of_network(facts: dict[str, Any]) -> str:
+    return ", of the network alone" if facts.get("blend", {}).get("used") else ""

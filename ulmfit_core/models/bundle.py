@@ -20,9 +20,11 @@ from ulmfit_core.models.awd_lstm import AwdLstm
 from ulmfit_core.models.classifier import Classifier, Head
 from ulmfit_core.models.dropout import Dropouts
 from ulmfit_core.models.language_model import LanguageModel
+from ulmfit_core.models.word_counts import Blend, WordCounts
 from ulmfit_core.text.vocab import Vocabulary
 
-VERSION = 1
+# 2: a classifier that is blended with word counts; without them a bundle stays 1, which older programs can read.
+VERSION = 2
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Bundle:
     labels: list[str] = field(default_factory=list)
     max_tokens: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
+    blend: Blend | None = None
 
 
 def dropouts(settings: StageSettings, share: float = 1.0) -> Dropouts:
@@ -75,14 +78,17 @@ def save(folder: Path, bundle: Bundle, card: str) -> None:
     with files.replacing_folder(folder) as fresh:
         weights = {name: value.detach().cpu().contiguous() for name, value in bundle.model.state_dict().items()}
         files.write_bytes(fresh / "weights.safetensors", safetensors.torch.save(weights))
-        files.write_json(fresh / "model.json", _description(bundle))
+        record = _description(bundle)
+        if bundle.blend:
+            record["blend"] = {"weight": bundle.blend.weight, "hash": bundle.blend.words.save(fresh)}
+        files.write_json(fresh / "model.json", record)
         files.write_text(fresh / "MODEL_CARD.md", card)
         bundle.vocab.copy_to(fresh)
 
 
 def _description(bundle: Bundle) -> dict[str, Any]:
     record: dict[str, Any] = {
-        "format": VERSION,
+        "format": VERSION if bundle.blend else 1,
         "version": __version__,
         "kind": bundle.kind,
         "network": bundle.network.model_dump(),
@@ -116,7 +122,21 @@ def load(folder: Path) -> Bundle:
             f"{folder}: weights.safetensors does not fit model.json ({str(error).splitlines()[0]})."
         ) from None
     model.eval()
-    return Bundle(record["kind"], network, model, vocab, labels, record.get("max_tokens", 0), record["facts"])
+    blend = _blend(folder, record)
+    return Bundle(record["kind"], network, model, vocab, labels, record.get("max_tokens", 0), record["facts"], blend)
+
+
+def _blend(folder: Path, record: dict[str, Any]) -> Blend | None:
+    """The word counts of a classifier that has them. Raises UserError where they are damaged."""
+    match record.get("blend"):
+        case None:
+            return None
+        case {"weight": float(weight), "hash": str(known)} if 0 <= weight <= 1:
+            return Blend(WordCounts.load(folder, known, len(record.get("labels", []))), weight)
+    raise UserError(
+        f"{folder / 'model.json'}: what it says of the word counts (“blend”) is damaged. "
+        "Restore the folder from its source, or train the classifier again."
+    )
 
 
 def _read_description(folder: Path) -> dict[str, Any]:

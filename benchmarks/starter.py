@@ -1,0 +1,254 @@
+"""The recipe of the starter, the English language model that ships: from Wikipedia's text to the folder in resources/.
+
+    python benchmarks/starter.py --work FOLDER [--to resources/starter] [--words 27000000] [--set KEY=VALUE ...]
+    python benchmarks/starter.py --work FOLDER --trained PROJECT    # a language model that another version trained
+
+One command on a processor or a graphics card. Stopped anywhere and given again, it goes on where it was. Then it
+measures the model on two texts that it has not read and writes its bundle and model card, with the weights in half
+precision if no loss changes by that in its first three decimals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import columns
+import numpy as np
+import peers
+import study
+import torch
+from learn_lm import articles
+from study import DATA, Values
+from torch.nn import functional as F
+
+from ulmfit_core import __version__
+from ulmfit_core import device as devices
+from ulmfit_core.config import Recipe
+from ulmfit_core.data import tokens
+from ulmfit_core.models import bundle as bundles
+from ulmfit_core.models.bundle import Bundle
+from ulmfit_core.models.language_model import LanguageModel
+from ulmfit_core.project import Project
+from ulmfit_core.text.rules import SPECIALS
+from ulmfit_core.text.vocab import SPACE, Vocabulary
+
+CORPUS = "wiki.train.txt.xz"
+HELD_OUT = {"wiki.valid.txt.xz": "English Wikipedia, held out", "wikitext2.valid.txt": "WikiText-2, validation file"}
+RECIPE: Values = {
+    "vocab.size": 8000, "vocab.sample_mb": 40.0, "model.embedding": 192, "model.hidden": 288, "model.layers": 3,
+    "pretrain.batch_size": 16, "pretrain.bptt": 35, "pretrain.schedule": "one_cycle", "pretrain.lr_max": 1e-2,
+    "pretrain.drop_mult": 0.1, "pretrain.epochs": 1, "pretrain.threads": 1,
+}  # fmt: skip
+# How held-out text is read: in so many columns, whose first tokens begin without a past, and windows of so many tokens.
+COLUMNS, WINDOW = 16, 70
+MOST_MB = 28
+MARKERS = [number for number, name in enumerate(SPECIALS) if name in ("xxrep", "xxwrep", "xxup", "xxmaj")]
+Figures = dict[str, float]
+
+
+# The model
+
+
+def trained(options: argparse.Namespace) -> Project:
+    """The project in the work folder, its language model trained to the end. Its own rows are needed by the import
+    alone: the corpus's first articles."""
+    rows, corpus = options.work / "rows.csv", DATA.absolute() / CORPUS
+    if not rows.exists():
+        options.work.mkdir(parents=True, exist_ok=True)
+        study.write_rows(rows, [(text, "") for text in articles(corpus, 200)])
+    subject = study.project(options.work / "project", study.recipe({
+        "name": "starter", "data.data": str(rows), "data.text": ["text"], "data.corpus": str(corpus),
+        "data.corpus_words": options.words, **RECIPE, **dict(options.set),
+    }))  # fmt: skip
+    for step in ("import", "vocab", "pretrain"):
+        study.run(subject, step)
+    return subject
+
+
+# What it knows of a text that it has not read
+
+
+def measured(bundle: Bundle, path: Path) -> Figures:
+    """Perplexities, bits per character and accuracies over all tokens of a text but the first."""
+    texts = articles(path, 100_000)
+    ids = np.concatenate(bundle.vocab.encode(texts)).astype(np.int64)
+    assert isinstance(bundle.model, LanguageModel)
+    loss, guesses = read(bundle.model.to(devices.best_device()), ids)
+    hits = np.concatenate([[False], guesses == ids[1:]]) & (ids != bundle.vocab.unk)
+    words = sum(len(text.split()) for text in texts)
+    return {
+        "articles": len(texts), "words": words, "tokens": len(ids), "loss": loss / (len(ids) - 1),
+        "perplexity": math.exp(loss / (len(ids) - 1)), "word_perplexity": math.exp(loss / words),
+        "bits_per_character": loss / (math.log(2) * sum(map(len, texts))),
+        "next_piece_accuracy": float(hits[1:].mean()),
+        "next_word_accuracy": word_accuracy(bundle.vocab, ids, np.concatenate([[bundle.vocab.bos], guesses]), hits),
+    }  # fmt: skip
+
+
+def read(model: LanguageModel, ids: np.ndarray) -> tuple[float, np.ndarray]:
+    """Summed loss in nats, and the likeliest token at each place but the first: int64, shape (tokens - 1,)."""
+    device = model.encoder.embedding.device
+    state, loss, guesses = model.eval().encoder.initial_state(COLUMNS), 0.0, []
+    with torch.inference_mode():
+        for inputs, targets in columns.windows(ids, COLUMNS, WINDOW):
+            features = model.read(torch.from_numpy(inputs).to(device), state)
+            state, scores = features.state, model.decode(features.dropped).float()
+            truth = torch.from_numpy(targets).to(device).flatten()
+            loss += float(F.cross_entropy(scores.flatten(0, 1), truth, reduction="sum", ignore_index=columns.IGNORED))
+            guesses.append(scores.argmax(-1).cpu().numpy())
+    return loss, np.concatenate(guesses, axis=1).flatten()[: len(ids) - 1]
+
+
+def word_accuracy(vocab: Vocabulary, ids: np.ndarray, guesses: np.ndarray, hits: np.ndarray) -> float:
+    """Share of whole words that are written right one likeliest piece after the other, given all that stands before.
+
+    A word is what stands between two spaces, with its capitals and its punctuation. It is right if each of its
+    pieces was the likeliest, given those before it, and so was a new word behind the last: just what greedy decoding
+    would write. Unknown pieces are wrong. All arrays: shape (tokens,); `guesses` and `hits` are those at each place.
+    """
+    opens = np.array([piece.startswith(SPACE) for piece in vocab.pieces])
+    opens[[*MARKERS, vocab.bos]] = True
+    after_marker = np.concatenate([[False], np.isin(ids[:-1], MARKERS)])
+    starts = np.flatnonzero(opens[ids] & ~after_marker)
+    whole = np.logical_and.reduceat(hits, starts)[:-1]
+    ended = opens[guesses[starts[1:]]]
+    return float((whole & ended)[ids[starts[:-1]] != vocab.bos].mean())
+
+
+def shared_titles(path: Path) -> int:
+    """How many articles of a text have the title of one in the corpus."""
+    return len(titles(path) & titles(DATA / CORPUS))
+
+
+def titles(path: Path) -> set[str]:
+    opened = lzma.open if path.suffix == ".xz" else open
+    with opened(path, "rt", encoding="utf-8") as file:
+        return {found[1] for line in file if (found := re.fullmatch(r" ?= ([^=].*) =\s*", line))}
+
+
+# What ships
+
+
+def halved(bundle: Bundle, folder: Path) -> Bundle:
+    """The bundle as its weights in half precision make it: written, and read again into single precision."""
+    bundle.model.half()
+    bundles.save(folder, bundle, "")
+    return bundles.load(folder)
+
+
+def same(full: dict[str, Figures], half: dict[str, Figures]) -> bool:
+    return all(round(full[name]["loss"], 3) == round(half[name]["loss"], 3) for name in full)
+
+
+def ship(subject: Project, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure, write the bundle with its card, and say what was found."""
+    source = subject.bundle_folder("pretrain")
+    files = {name: DATA / name for name in HELD_OUT}
+    full = {name: measured(bundles.load(source), path) for name, path in files.items()}
+    small = halved(bundles.load(source), options.work / "half")
+    half = {name: measured(small, path) for name, path in files.items()}
+    precision = "float16" if same(full, half) else "float32"
+    bundle = bundles.load(source)
+    training = dict(bundle.facts)
+    corpus = tokens.open_tokens(subject.tokens_folder, bundle.vocab, "corpus")
+    bundle.facts |= {"figures": half if precision == "float16" else full, "precision": precision}
+    bundle.facts |= {"titles_in_corpus": {name: shared_titles(path) for name, path in files.items()}}
+    bundle.facts |= {"corpus_tokens": int(corpus.meta["tokens"])}
+    if precision == "float16":
+        bundle.model.half()
+    bundles.save(options.to, bundle, card(subject, bundle, training))
+    megabytes = sum(path.stat().st_size for path in options.to.iterdir()) / 1e6
+    if megabytes > MOST_MB:
+        raise SystemExit(f"{options.to} has {megabytes:.1f} MB, more than the {MOST_MB} that may ship.")
+    return {"megabytes": round(megabytes, 2), "float32": full, "float16": half, **bundle.facts}
+
+
+def card(subject: Project, bundle: Bundle, training: dict[str, Any]) -> str:
+    recipe, facts, network = subject.recipe, bundle.facts, bundle.network
+    corpus = subject.recipe.data
+    parameters = sum(value.numel() for value in bundle.model.parameters())
+    settings = "\n".join(f"- {key}: {value_of(recipe, key)}" for key in RECIPE)
+    shared = sum(facts["titles_in_corpus"].values())
+    return f"""# Starter: an English language model
+
+A forward language model made by ULMFiT Studio {__version__} (torch {torch.__version__}), to begin a classifier of
+English text with. It knows English as an encyclopedia writes it; fine-tune it on the texts it is to read.
+
+- network: AWD-{network.cell.upper()}, embedding {network.embedding}, hidden {network.hidden}, layers {network.layers},
+  {parameters:,} parameters, written as {facts["precision"]}
+- vocabulary: {bundle.vocab.size:,} {bundle.vocab.unit}, hash {bundle.vocab.hash}, rules {bundle.vocab.rules}
+- corpus: the first {corpus.corpus_words:,} words of a cut of English Wikipedia; {facts["corpus_tokens"]:,} tokens, read
+  {training["epochs"]} time(s) in {training["steps"]:,} steps
+- time: {training["seconds"] / 3600:.1f} hours of training on {device_name(recipe)}
+- made by: `python benchmarks/starter.py`, fingerprint {fingerprint_of(subject, training)}, seed {recipe.pretrain.seed}
+
+## On text that it has not read
+
+{table(facts["figures"])}
+
+Perplexity follows the pieces of this vocabulary and is not to be compared with that of another; perplexity by word
+(between spaces) and bits per character are. A next word is right if its pieces, each the likeliest after the ones
+before, are those of the text to the next space, with capitals and punctuation. Articles of these texts whose title is
+one of the corpus's: {shared}.
+
+## Recipe
+
+{settings}
+
+All else is the program's default.
+
+## Licence and attribution
+
+The text is by the authors of Wikipedia (https://en.wikipedia.org), licensed CC BY-SA
+(https://creativecommons.org/licenses/by-sa/4.0/). The corpus is not part of this folder.
+"""
+
+
+def fingerprint_of(subject: Project, training: dict[str, Any]) -> str:
+    """Of the run that made the model, which another version than today's may have counted."""
+    return next(info.fingerprint for info in subject.runs() if info.folder.name == training["run"])
+
+
+def table(figures: dict[str, Figures]) -> str:
+    head = "| text | words | perplexity | by word | bits per character | next piece | next word |\n" + "|---" * 7 + "|"
+    return "\n".join([head, *(table_row(HELD_OUT[name], found) for name, found in figures.items())])
+
+
+def table_row(title: str, found: Figures) -> str:
+    perplexities = f"{found['perplexity']:.1f} | {found['word_perplexity']:.1f}"
+    accuracies = f"{found['next_piece_accuracy']:.3f} | {found['next_word_accuracy']:.3f}"
+    return f"| {title} | {found['words']:,} | {perplexities} | {found['bits_per_character']:.3f} | {accuracies} |"
+
+
+def value_of(recipe: Recipe, key: str) -> Any:
+    section, _, name = key.partition(".")
+    return getattr(getattr(recipe, section), name)
+
+
+def device_name(recipe: Recipe) -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{peers.machine()['cpu']}, threads: {recipe.pretrain.threads or 'the fastest number'}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("build/starter"), help="project that it is trained in")
+    parser.add_argument("--trained", type=Path, help="project to take as it is, instead of training one")
+    parser.add_argument("--to", type=Path, default=Path("resources/starter"), help="folder that becomes the bundle")
+    parser.add_argument("--words", type=int, default=27_000_000, help="of the corpus")
+    parser.add_argument("--set", nargs="+", type=study.setting, default=[], help="other knobs, KEY=VALUE")
+    options = parser.parse_args()
+    options.work = options.work.absolute()
+    subject = Project.open(options.trained) if options.trained else trained(options)
+    print(json.dumps(ship(subject, options)))
+
+
+if __name__ == "__main__":
+    main()

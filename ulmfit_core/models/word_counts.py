@@ -1,0 +1,169 @@
+"""Which words a text holds, weighed (TF-IDF, logistic regression): a classifier's bundle may be blended with them.
+
+The terms are words and pairs of words; text before them is lowercased. Nothing here is fitted: that is
+`inference/blend.py`. Read from two files, JSON for the terms and safetensors for the numbers; neither can run anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from scipy.sparse import csr_matrix
+
+from ulmfit_core import files
+from ulmfit_core.errors import UserError
+
+TERMS, NUMBERS = "word_counts.json", "word_counts.safetensors"
+# The most common ones; so that coefficients and terms of two classes are at most about 2.5 MB in a bundle.
+MOST_TERMS = 100_000
+# Neither side can rule a label out: less than this it gives to none.
+FLOOR = 1e-5
+
+
+@dataclass(frozen=True)
+class WordCounts:
+    """The fitted model. Coefficients are half precision from the start, so that what was measured is what is saved.
+
+    `rows`: training texts; `document_counts` (terms,): in how many of them each term is; `classes`: numbers of the
+    labels that were in them, among `labels`; `coefficients` (classes, terms), or (1, terms) for the second of two
+    classes against the first; `intercept` (classes,) or (1,).
+    """
+
+    rows: int
+    terms: list[str]
+    document_counts: np.ndarray
+    classes: list[int]
+    labels: int
+    coefficients: np.ndarray
+    intercept: np.ndarray
+
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """(texts, labels) float64, each row summing to 1; 0 for a label that had no training text."""
+        answer = np.zeros((len(texts), self.labels))
+        if texts:
+            scores = self._features(texts) @ self.coefficients.astype(np.float64).T + self.intercept
+            if len(self.intercept) == 1:
+                scores = np.hstack([np.zeros_like(scores), scores])
+            shares = np.exp(scores - scores.max(1, keepdims=True))
+            answer[:, self.classes] = shares / shares.sum(1, keepdims=True)
+        return answer
+
+    def _features(self, texts: Sequence[str]) -> csr_matrix:
+        return self._vectorizer.transform(texts)
+
+    @cached_property
+    def _vectorizer(self) -> Any:
+        vectorizer = new_vectorizer(vocabulary={term: number for number, term in enumerate(self.terms)})
+        vectorizer.idf_ = np.log((1 + self.rows) / (1 + self.document_counts)) + 1
+        return vectorizer
+
+    def save(self, folder: Path) -> str:
+        """Write the two files; returns the hash by which `load` knows them."""
+        facts = {
+            "rows": self.rows, "labels": self.labels, "classes": self.classes, "terms": self.terms,
+            "document_counts": self.document_counts.tolist(),
+        }  # fmt: skip
+        # safetensors writes memory as it lies, whatever its order; scikit-learn's lies by columns.
+        numbers = {"coefficients": np.ascontiguousarray(self.coefficients), "intercept": self.intercept}
+        written = json.dumps(facts, ensure_ascii=False).encode(), safetensors.numpy.save(numbers)
+        for name, content in zip((TERMS, NUMBERS), written, strict=True):
+            files.write_bytes(folder / name, content)
+        return _hash(*written)
+
+    @classmethod
+    def load(cls, folder: Path, expected: str, labels: int) -> WordCounts:
+        """Raises UserError where a file is absent, damaged or of another model than `expected` says."""
+        try:
+            written = [(folder / name).read_bytes() for name in (TERMS, NUMBERS)]
+            if _hash(*written) != expected:
+                raise ValueError("they are not those that were saved with this model")
+            return _checked(json.loads(written[0]), safetensors.numpy.load(written[1]), labels)
+        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+            raise UserError(
+                f"{folder}: the word counts in {TERMS} and {NUMBERS} cannot be used: {error}. "
+                "Restore the folder from its source, or train the classifier again."
+            ) from None
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Word counts beside a network, and their weight in each answer: network^(1 - weight) · word counts^weight."""
+
+    words: WordCounts
+    weight: float
+
+    def mix(self, network: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """(texts, labels) float32 from the network's probabilities for the same texts."""
+        return mixed(network, self.words.probabilities(texts), self.weight).astype(np.float32)
+
+
+def mixed(network: np.ndarray, words: np.ndarray, weight: float) -> np.ndarray:
+    """The logarithmic pool (Genest & Zidek 1986) of two arrays (texts, labels); float64, each row summing to 1."""
+    logs = (1 - weight) * log_shares(network) + weight * log_shares(words)
+    shares = np.exp(logs - logs.max(1, keepdims=True))
+    return shares / shares.sum(1, keepdims=True)
+
+
+def log_shares(shares: np.ndarray) -> np.ndarray:
+    """Logarithms in float64, of FLOOR at least."""
+    return np.log(np.maximum(shares.astype(np.float64), FLOOR))
+
+
+def new_vectorizer(**options: Any) -> Any:
+    """scikit-learn's TF-IDF of words and pairs of words, with the logarithm of each count."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, **options)
+
+
+def _hash(terms: bytes, numbers: bytes) -> str:
+    return hashlib.sha256(hashlib.sha256(terms).digest() + hashlib.sha256(numbers).digest()).hexdigest()[:16]
+
+
+def _checked(facts: dict[str, Any], numbers: dict[str, np.ndarray], labels: int) -> WordCounts:
+    """Raises ValueError, KeyError or TypeError at what no fit could have left."""
+    counts = np.asarray(facts["document_counts"])
+    words = WordCounts(
+        facts["rows"], facts["terms"], counts, facts["classes"], labels,
+        numbers["coefficients"], numbers["intercept"],
+    )  # fmt: skip
+    _require(facts["labels"] == labels, "they are for other labels")
+    _check_terms(words)
+    _check_numbers(words)
+    return words
+
+
+def _check_terms(words: WordCounts) -> None:
+    terms, counts = words.terms, words.document_counts
+    _require(type(words.rows) is int and isinstance(terms, list), "they hold no list of terms")
+    _require(0 < len(terms) <= MOST_TERMS and all(type(term) is str for term in terms), "they hold no list of terms")
+    _require(len(set(terms)) == len(terms), "a term is there twice")
+    _require(counts.shape == (len(terms),) and counts.dtype == np.int64, "a term lacks its count")
+    _require(bool(counts.min() >= 1 and counts.max() <= words.rows), "a count is impossible")
+
+
+def _check_numbers(words: WordCounts) -> None:
+    classes, size = words.classes, len(words.intercept)
+    places = isinstance(classes, list) and all(type(number) is int for number in classes)
+    _require(places and len(classes) >= 2 and classes == sorted(set(classes)), "the classes are no list of numbers")
+    _require(classes[0] >= 0 and classes[-1] < words.labels, "a class is none of the labels")
+    _require(size == (1 if len(classes) == 2 else len(classes)), "there are not as many numbers as classes")
+    _require(words.coefficients.shape == (size, len(words.terms)), "there are not as many numbers as terms")
+    _require(words.intercept.shape == (size,), "there are not as many numbers as classes")
+    _require(words.coefficients.dtype == np.float16, "a coefficient is not of half precision")
+    _require(words.intercept.dtype == np.float32, "an intercept is not of single precision")
+    _require(bool(np.isfinite(words.coefficients).all() and np.isfinite(words.intercept).all()), "a number is none")
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)
