@@ -135,7 +135,11 @@ class CountedRun(Run):
         self._left -= 1
 
     def poll(self) -> bool:
-        return self._left > 0
+        if self._left > 0:
+            return True
+        for _ in range(2):  # asked twice, a training ends without a tail
+            self.control.finish()
+        return False
 
 
 @contextlib.contextmanager

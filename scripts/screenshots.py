@@ -173,8 +173,8 @@ def ask(part: QWidget, text: str) -> None:
 
 def runs(screen: QWidget) -> None:
     """The newest training of the classifier is chosen, for its curves."""
-    jobs = [story.info.job for story in screen.stories]
-    screen.table.selectRow(jobs.index("classify"))
+    chosen = next(line.info.id for line in screen.stories if line.info.job == "classify")
+    screen.table.choose([chosen])
 
 
 # Picture → screen of the window, and how it is made ready.

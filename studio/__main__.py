@@ -10,7 +10,7 @@ import threading
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
-from studio import theme, worker
+from studio import log, theme, worker
 from studio.main_window import MainWindow
 from studio.session import Session
 from ulmfit_core import __version__, sample
@@ -53,6 +53,7 @@ def open_project(window: MainWindow, options: argparse.Namespace) -> None:
 
 def main() -> int:
     options = arguments(sys.argv[1:])
+    log.begin()
     app = make_application(sys.argv[:1])
     collector = worker.Collector(app)
     session = Session(app)
@@ -62,6 +63,7 @@ def main() -> int:
     # After the first paint: torch takes seconds to load, the window should not wait for it.
     loader = threading.Thread(target=worker.import_engine, name="import engine", daemon=True)
     QTimer.singleShot(100, loader.start)
+    window.last_time.look()
     status = app.exec()
     collector.stop()
     return status

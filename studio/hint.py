@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal, Slot
 
-from studio import steps
+from studio import interrupted, steps
 from studio.notice import Notice
 from studio.screens import SCREENS
 from studio.session import Session
@@ -36,17 +36,15 @@ class Hint(Notice):
         self.clear()
         if project is None or self._session.job or current not in SCREENS:
             return
-        run = steps.interrupted(project)
+        run = None if self._session.read_only else steps.interrupted(project)
         if run and run.folder not in self._known:
             self._offer_to_resume(run)
         else:
             self._explain_step()
 
     def _offer_to_resume(self, run: RunInfo) -> None:
-        title = steps.title_of(run.job)
         self._act = lambda: self._resume(run)
-        text = f"“{title}” was interrupted at step {steps.last_step(run):,}. It can go on from there."
-        self.show_message(text, "info", "Resume")
+        self.show_message(interrupted.sentence(run), "info", "Resume", "Not now")
 
     def _resume(self, run: RunInfo) -> None:
         self.wants.emit(steps.screen_of(run.job))

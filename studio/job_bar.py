@@ -70,7 +70,7 @@ class JobBar(QWidget):
     def set_ready(self, ready: bool, sentence: str, done: bool = False) -> None:
         """Whether the job can start or is done already, and a word about that while it does not run."""
         if self.session.job != self.job:
-            self.start.setEnabled(ready)
+            self.start.setEnabled(ready and not self.session.read_only)
             self.start.setProperty("primary", not done)  # when it is done, Next is the likelier wish
             self.start.style().polish(self.start)
             self.label.setText(sentence)

@@ -20,12 +20,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio import menus, steps, theme
+from studio import menus, naming, steps, theme
 from studio.ask import confirmed
 from studio.hint import Hint
 from studio.import_fastai import ImportFastai
+from studio.interrupted import LastTime
 from studio.notice import Notice
 from studio.rail import Rail
+from studio.read_only import ReadOnlyStrip, seal
+from studio.saving_as import SaveAs
 from studio.screens import SCREENS, WELCOME
 from studio.screens.screen import Screen
 from studio.session import Session
@@ -34,6 +37,7 @@ from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
 
 RAIL_WIDTH = 216
+FRAME = 40  # pixels that the system's frame may take of the height
 PROGRAM = "ULMFiT Studio"
 
 
@@ -63,6 +67,8 @@ class MainWindow(QMainWindow):
         self.rail = Rail()
         self.alert = Notice()  # what was refused, what ended elsewhere
         self.hint = Hint(self.session)
+        self.read_only = ReadOnlyStrip(self.session)
+        self.last_time = LastTime(self.session)
         self.stack = QStackedWidget()
         self.status = QLabel()
         self.status.setProperty("role", "muted")
@@ -82,6 +88,8 @@ class MainWindow(QMainWindow):
 
         strips = QVBoxLayout()
         strips.setContentsMargins(theme.LARGE, theme.SMALL, theme.LARGE, 0)
+        strips.addWidget(self.read_only)
+        strips.addWidget(self.last_time)
         strips.addWidget(self.alert)
         strips.addWidget(self.hint)
         right = QVBoxLayout()
@@ -115,6 +123,7 @@ class MainWindow(QMainWindow):
         self.back.clicked.connect(self.go_back)
         self.next.clicked.connect(self.go_next)
         self.hint.wants.connect(self.go)
+        self.last_time.wants.connect(self.go)
         self.session.refused.connect(self._show_refusal)
         self.session.project_changed.connect(self._follow_project)
         self.session.run_started.connect(self._follow_start)
@@ -131,6 +140,7 @@ class MainWindow(QMainWindow):
         if name not in self.screens:
             row = WELCOME if name == "welcome" else SCREENS[name]
             self.screens[name] = row.resolve()(self.session)
+            naming.complete(self.screens[name])
             self.stack.addWidget(self.screens[name])
             self._order_tabs()
         self.current = name
@@ -196,13 +206,15 @@ class MainWindow(QMainWindow):
         self.bottom.setVisible(self.current in SCREENS)
         for action in self.step_actions:
             action.setEnabled(project is not None)
-        self.setWindowTitle(f"{project.recipe.name} — {PROGRAM}" if project else PROGRAM)
+        reading = " (only reading)" if self.session.read_only else ""
+        self.setWindowTitle(f"{project.recipe.name}{reading} — {PROGRAM}" if project else PROGRAM)
         if project:
             self.project_name.setText(project.recipe.name)
             self.project_name.setToolTip(str(project.folder))
             self.rail.set_rows([steps.row(self.session, name) for name in SCREENS])
             self.rail.select(self.current)
             self._show_neighbours()
+        seal(self.stack, bool(self.session.read_only))
         self.hint.show_for(self.current)
 
     def _show_neighbours(self) -> None:
@@ -254,11 +266,18 @@ class MainWindow(QMainWindow):
         if folder:
             self.open_project(Path(folder))
 
+    @Slot(object)
     def open_project(self, folder: Path) -> None:
         self._try(lambda: self.session.open(folder))
 
     def open_sample(self, name: str) -> None:
         self._try(lambda: self.session.open_sample(name))
+
+    @Slot()
+    def save_project_as(self) -> None:
+        dialog = SaveAs(self.session, self)
+        dialog.saved.connect(self.open_project)
+        dialog.open()
 
     @Slot()
     def import_fastai(self) -> None:
@@ -287,6 +306,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         QSettings().setValue("geometry", self.saveGeometry())
+        self.session.leave()
         event.accept()
 
     def _person_wants_to_stop(self) -> bool:
@@ -300,4 +320,5 @@ class MainWindow(QMainWindow):
         geometry = QSettings().value("geometry")
         if isinstance(geometry, QByteArray) and self.restoreGeometry(geometry):
             return
-        self.resize(1280, 800)
+        room = self.screen().availableSize()
+        self.resize(min(1280, room.width()), min(800, room.height() - FRAME))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QApplication, QMenu, QMessageBox
 
-from studio import recent, theme
+from studio import help, recent, theme
 from studio.screens import SCREENS
 from ulmfit_core import __version__
 from ulmfit_core.sample import SAMPLES
@@ -29,6 +29,10 @@ def fill(window: MainWindow) -> None:
     _fill_steps(window)
     _fill_view(window)
     help_menu = window.menuBar().addMenu("&Help")
+    _add(help_menu, "&Help on what has the focus", lambda: help.show_help(window), "F1")
+    _add(help_menu, "&Keys", lambda: help.Shortcuts(window).open(), "Ctrl+/")
+    _add(help_menu, "Open the folder of &logs", help.open_logs)
+    help_menu.addSeparator()
     _add(help_menu, "&About ULMFiT Studio", lambda: QMessageBox.about(window, "About ULMFiT Studio", ABOUT))
 
 
@@ -49,6 +53,7 @@ def _fill_project(window: MainWindow) -> None:
     samples = menu.addMenu("Open a &sample")
     for name, each in SAMPLES.items():
         _add(samples, each.title, lambda checked=False, chosen=name: window.open_sample(chosen))
+    window.step_actions.append(_add(menu, "Save &as…", window.save_project_as, "Ctrl+Shift+S"))
     menu.addSeparator()
     _add(menu, "&Import a fastai language model…", window.import_fastai)
     menu.addSeparator()
@@ -58,8 +63,11 @@ def _fill_project(window: MainWindow) -> None:
 
 def _fill_recent(menu: QMenu, window: MainWindow) -> None:
     menu.clear()
-    for folder in recent.projects():
-        _add(menu, str(folder), lambda checked=False, chosen=folder: window.open_project(chosen))
+    for folder in recent.listed():
+        reason = recent.missing(folder)
+        text = f"{folder} ({reason})" if reason else str(folder)
+        action = _add(menu, text, lambda checked=False, chosen=folder: window.open_project(chosen))
+        action.setEnabled(not reason)
     if menu.isEmpty():
         menu.addAction("No project was opened yet").setEnabled(False)
 

@@ -26,8 +26,10 @@ class Notice(QFrame):
         self.label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.action = QPushButton()
         self.action.clicked.connect(self.acted)
+        self.action.hide()
         self._close = QPushButton("Dismiss")
         self._close.setAccessibleName("Dismiss this message")
+        self._close.setToolTip("Put this message away.")
         self._close.clicked.connect(self._dismiss)
         self._lay_out()
         self.hide()
@@ -45,14 +47,21 @@ class Notice(QFrame):
     def text(self) -> str:
         return self.label.text() if not self.isHidden() else ""
 
-    def show_message(self, text: str, level: str = "info", action: str = "") -> None:
-        """`action` is the caption of the button that emits `acted`; none without a caption."""
+    def let_dismiss(self, may: bool) -> None:
+        """Whether the person can put it away."""
+        self._close.setVisible(may)
+
+    def show_message(self, text: str, level: str = "info", action: str = "", refuse: str = "Dismiss") -> None:
+        """`action` is the caption of the button that emits `acted`; none without a caption. `refuse` dismisses it."""
+        self._close.setText(refuse)
         self.setProperty("notice", level)
         self.style().polish(self)
         self._sign.setText(SIGNS[level])
         self.label.setText(text)
         self.setAccessibleName(f"{SPOKEN[level]}: {text}")
         self.action.setText(action)
+        self.action.setAccessibleDescription(text)
+        self.action.setToolTip(self.action.toolTip() or "Do what the message offers.")
         self.action.setVisible(bool(action))
         self.show()
 

@@ -48,6 +48,7 @@ class Rail(QListWidget):
         self.setItemDelegate(RowPainter(self))
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName("Steps")
+        self.setToolTip("The steps of the project, from its data to trying it; Up and Down go from one to the next.")
         self.setFrameShape(QListWidget.Shape.NoFrame)
         self.setProperty("rail", True)
         self.currentItemChanged.connect(self._choose)

@@ -8,6 +8,8 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from studio import recent
+from studio.access import Access
+from studio.log import logger
 from studio.worker import Worker
 from ulmfit_core import catalog, config, sample
 from ulmfit_core.config import Recipe
@@ -38,6 +40,8 @@ class Session(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(DRAIN_MILLISECONDS)
         self._timer.timeout.connect(self._drain)
+        self.access = Access(self)
+        self.access.changed.connect(self._follow_others)
 
     # The project
 
@@ -56,16 +60,27 @@ class Session(QObject):
         self._refuse_if_busy()
         self._enter(sample.open_or_make(name=name))
 
+    def take_over(self) -> None:
+        """Change the project from here on. Raises UserError if it is no project any more."""
+        assert self.project is not None
+        self._enter(Project.open(self.project.folder))
+
     def close_project(self) -> None:
         self._refuse_if_busy()
-        self.project = self.run_folder = None
+        self.leave()
         self.project_changed.emit()
+
+    def leave(self) -> None:
+        """Let go of the project: other windows may change it now."""
+        self.access.leave()
+        self.project = self.run_folder = None
 
     def change(self, key: str, value: Any) -> bool:
         """Set one knob by its dotted name, such as `vocab.size`, and save. False if it is refused."""
         if self.project is None:
             return False
         try:
+            self.project.refuse_if_read_only()
             for recipe in filter(None, (self.project.recipe, self._tried)):
                 config.set_value(recipe, key, value)
             self.project.save()
@@ -76,9 +91,26 @@ class Session(QObject):
         return True
 
     def _enter(self, project: Project) -> None:
+        self.access.enter(project)
         self.project, self.run_folder = project, None
         recent.add(project.folder)
         self.project_changed.emit()
+
+    @property
+    def read_only(self) -> str:
+        """Why this window may not change the project, as a sentence; empty where it may."""
+        return self.project.read_only if self.project else ""
+
+    @Slot()
+    def _follow_others(self) -> None:
+        """Another process did something: what it saved is read anew where this window saves nothing itself."""
+        if self.project and self.read_only:
+            try:
+                self.project.recipe = Project.open(self.project.folder).recipe
+            except UserError as error:
+                self.refused.emit(str(error))
+        if self.job is None:
+            self.project_changed.emit()
 
     # The job
 
@@ -100,6 +132,7 @@ class Session(QObject):
         except (UserError, OSError) as error:
             self.refused.emit(str(error))
             return False
+        logger.info("%s began in %s", job, self.run_folder)
         self.run_started.emit(job, self.run_folder)
         self.project_changed.emit()
         return True
@@ -132,6 +165,8 @@ class Session(QObject):
     def _begin(self, job: str, recipe: Recipe | None, resume: Path | None, options: dict[str, Any]) -> None:
         if self.project is None:
             raise UserError("Open or create a project first.")
+        self.project.refuse_if_read_only()
+        self.project.refuse_if_busy(job)
         # The job works on its own copy: a knob turned meanwhile counts for the next run.
         subject = Project(self.project.folder, (recipe or self.project.recipe).model_copy(deep=True))
         self.run_folder = resume or subject.new_run_folder(job)
@@ -161,6 +196,7 @@ class Session(QObject):
         if self.run_folder:
             clear_refused(self.run_folder, ended)  # here, because screens of this thread read the folder
         self._adopt(ended)
+        logger.info("%s ended: %s %s", job, ended.status, ended.reason)
         self.run_ended.emit(job, ended)
         self.project_changed.emit()
 

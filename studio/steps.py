@@ -5,7 +5,7 @@ from __future__ import annotations
 from studio.rail import Row
 from studio.screens import SCREENS
 from studio.session import Session
-from ulmfit_core import events
+from ulmfit_core import events, lock
 from ulmfit_core.project import INPUTS, Project, RunInfo, StepState
 
 
@@ -74,7 +74,7 @@ def interrupted(project: Project) -> RunInfo | None:
 
 def cut_off(project: Project, step: str) -> RunInfo | None:
     """The run of a step that ended without a word, by a kill or a crash, if it is the last thing that was done."""
-    runs = project.runs()
+    runs = [] if lock.holder(project.folder, lock.WORK) else project.runs()
     return runs[-1] if runs and runs[-1].job == step and runs[-1].status == "unfinished" else None
 
 

@@ -52,10 +52,11 @@ DARK = Colours(
 )  # fmt: skip
 THEMES = {"light": LIGHT, "dark": DARK}
 
-# Okabe and Ito's colours, shifted until each stands out by 3:1 from its surface.
+# After Okabe and Ito: each stands out by 3:1 from its surface, and also eyes without red or green cones tell any two
+# apart (tests/studio/test_theme.py measures both).
 LINES = {
-    "light": ("#0072b2", "#c65300", "#00805c", "#a8467e", "#5b4bb5", "#7a6400", "#3c4656", "#0c8599"),
-    "dark": ("#56b4e9", "#f0a04b", "#35cfa0", "#e79ac6", "#b3a6ff", "#f0e442", "#d5dae3", "#66d9e8"),
+    "light": ("#0072b2", "#c65300", "#00805c", "#c0508f", "#4527a0", "#5f4200", "#37474f", "#1f9bb5"),
+    "dark": ("#489ed6", "#d88833", "#2cc087", "#e094bc", "#fef260", "#e9f6f6", "#49ddf1", "#3a8ef8"),
 }
 
 

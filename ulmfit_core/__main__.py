@@ -20,7 +20,7 @@ from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
 from ulmfit_core.jobs.base import base_folder
-from ulmfit_core.project import TITLES, Project
+from ulmfit_core.project import TITLES, Project, RunInfo
 
 app = typer.Typer(
     name="ulmfit",
@@ -290,19 +290,50 @@ def _data_facts(project: Project) -> dict[str, Any]:
 
 
 @app.command()
-def runs(folder: Folder, as_json: Json = False) -> None:
-    """All runs of the project, oldest first."""
-    table = [
-        {"id": run.id, "job": run.job, "created": run.created, "status": run.status, "reason": run.reason,
-         "resumable": run.resumable}
-        for run in Project.open(folder).runs()
+def runs(
+    folder: Folder,
+    run: Annotated[
+        str, typer.Argument(metavar="[RUN]", help="Show the card of this run: its id, the end of one, or last.")
+    ] = "",
+    markdown: Annotated[bool, typer.Option("--markdown", help="The card as Markdown.")] = False,
+    as_json: Json = False,
+) -> None:
+    """All runs of the project, oldest first; or one run's card: settings, figures, versions, commands to repeat it."""
+    project = Project.open(folder)
+    if run:
+        _print_card(project, run, markdown, as_json)
+        return
+    table: list[dict[str, Any]] = [
+        {"id": each.id, "job": each.job, "created": each.created, "status": each.status, "reason": each.reason,
+         "resumable": each.resumable, "tags": list(each.tags), "notes": each.notes}
+        for each in project.runs()
     ]  # fmt: skip
     if as_json:
         _print_json(table)
         return
     for row in table:
-        note = "  (can be resumed)" if row["resumable"] else ""
-        print(f"{row['id']}  {row['status']}{note}  {row['reason']}".rstrip())
+        resume = "  (can be resumed)" if row["resumable"] else ""
+        tags = f"  [{', '.join(row['tags'])}]" if row["tags"] else ""
+        notes = f"  {' '.join(row['notes'].split())}" if row["notes"] else ""
+        print(f"{row['id']}  {row['status']}{resume}  {row['reason']}{tags}{notes}".rstrip())
+
+
+def _print_card(project: Project, name: str, markdown: bool, as_json: bool) -> None:
+    from ulmfit_core.run_card import make_card
+
+    card = make_card(project, _named_run(project, name))
+    if as_json:
+        _print_json(card.record())
+    else:
+        print(card.markdown() if markdown else card.text(), end="")
+
+
+def _named_run(project: Project, name: str) -> RunInfo:
+    """The run of that id, the newest whose id ends with it, or the last one. Raises UserError where there is none."""
+    for each in reversed(project.runs()):
+        if name == "last" or each.id.endswith(name):
+            return each
+    raise UserError(f"{project.folder} has no run “{name}”. List them with: ulmfit runs {project.folder}")
 
 
 # Using the classifier

@@ -355,6 +355,26 @@ class ClassifySettings(StageSettings):
     )  # fmt: skip
 
 
+class WatchedSentence(Settings):
+    """A sentence whose answer is followed from epoch to epoch."""
+
+    text: str = knob("", "The sentence.")
+    label: str = knob("", "The label that it should have; empty where none is expected.")
+
+
+class InsightSettings(Settings):
+    """What is shown of a training besides its figures. Nothing here changes a weight, so no fingerprint has it."""
+
+    prompt: str = knob("", "Beginning of the text that the language model writes after each epoch.")
+    temperature: float = knob(0.8, "How boldly it writes: 0 takes the likeliest word, 2 the oddest ones.", ge=0, le=2)
+    watched: list[WatchedSentence] = knob(
+        [], "Sentences that the model reads after each epoch, to see how its answers change."
+    )
+    forgetting: bool = knob(
+        True, "Measure after each epoch of fine-tuning how well the model still knows general text.", advanced=True
+    )
+
+
 class Recipe(Settings):
     """All of `project.toml`: enough to repeat the work."""
 
@@ -367,6 +387,7 @@ class Recipe(Settings):
     pretrain: PretrainSettings = Field(default_factory=PretrainSettings)
     finetune: FinetuneSettings = Field(default_factory=FinetuneSettings)
     classify: ClassifySettings = Field(default_factory=ClassifySettings)
+    insight: InsightSettings = Field(default_factory=InsightSettings)
 
 
 def set_value(recipe: Recipe, key: str, value: Any) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -78,6 +78,27 @@ def _memory(device: torch.device) -> int:
     if not hasattr(os, "sysconf"):
         return USUAL_MEMORY
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def accelerator_figures() -> str:
+    """What the accelerator at work is doing, in a line: its use, temperature and memory. Empty where there is none.
+
+    It asks the driver, which takes a millisecond or two. Use and temperature are left out where the driver's library
+    for Python (pynvml) is missing or does not say.
+    """
+    if not (torch.cuda.is_available() and torch.cuda.is_initialized()):
+        return ""
+    free, total = torch.cuda.mem_get_info()
+    told = [_asked(torch.cuda.utilization, "GPU {} %"), _asked(torch.cuda.temperature, "{} °C")]
+    return "   ·   ".join([*filter(None, told), f"GPU memory {(total - free) / 1e9:.1f} of {total / 1e9:.1f} GB"])
+
+
+def _asked(figure: Callable[[], int], text: str) -> str:
+    """A figure in words. The driver has many ways of not knowing one, and its library many errors: none is shown."""
+    try:
+        return text.format(figure())
+    except Exception:
+        return ""
 
 
 def number_format(device: torch.device, precision: str) -> torch.dtype:

@@ -74,6 +74,28 @@ class SampleText(Event):
     epoch: int
     prompt: str
     text: str
+    temperature: float = 0.8
+
+
+@dataclass(frozen=True)
+class WatchedScores(Event):
+    """What the model said of the watched sentences after an epoch; epoch -1 is before the first one.
+
+    `rows` holds one dict each: text, label (the expected one, or ""), and probabilities by label of a classifier, or
+    loss (in nats per word) of a language model.
+    """
+
+    epoch: int
+    rows: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class GeneralLoss(Event):
+    """Loss per token on general text that fine-tuning does not read; epoch -1 is before it. `source` names the text."""
+
+    epoch: int
+    loss: float
+    source: str
 
 
 @dataclass(frozen=True)
@@ -124,7 +146,8 @@ class Ended(Event):
 KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
-        Started, Plan, PhaseBegan, EpochEnded, SampleText, CheckpointSaved, Artefact, Message, Progress, Ended,
+        Started, Plan, PhaseBegan, EpochEnded, SampleText, WatchedScores, GeneralLoss, CheckpointSaved, Artefact,
+        Message, Progress, Ended,
     )
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The one module that opens files for writing: atomic replacement for artefacts, append-only logs for runs."""
+"""The one module that opens files for writing: atomic replacement for artefacts, append-only logs, locks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import contextlib
 import csv
 import io
 import json
+import logging.handlers
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 # A spreadsheet takes a cell that begins so for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -119,11 +126,11 @@ def _remove_abandoned(target: Path) -> None:
     """Remove the unfinished folders for `target` whose makers have ended. A process makes one at a time."""
     for folder in target.parent.glob(f".{target.name}.new-*"):
         maker = int(folder.name.split("-")[-2])
-        if maker == os.getpid() or not _is_alive(maker):
+        if maker == os.getpid() or not is_alive(maker):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
     """Whether a process runs. On Windows, which has no harmless way to ask, every process is taken to."""
     if os.name == "nt":
         return True
@@ -184,3 +191,52 @@ class AppendLog:
 
     def close(self) -> None:
         self._file.close()
+
+
+class LockFile:
+    """A file that one process at a time holds. The system lets go of it when its holder ends, however it ends.
+
+    Raises OSError where the file cannot be made or its file system knows no locks.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._file = path.open("a+b")
+
+    def take(self) -> bool:
+        """Whether it is held now: not if another holds it, or has removed it since it was opened."""
+        try:
+            _lock(self._file.fileno())
+        except (BlockingIOError, PermissionError):
+            return False
+        return self.path.exists() and os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
+
+    def write(self, data: bytes) -> None:
+        """What others read of its holder. In place, since it is this very file that is locked."""
+        self._file.truncate(0)
+        self._file.write(data)
+        self._file.flush()
+
+    def remove(self) -> None:
+        """Let go of it and leave nothing behind."""
+        if os.name != "nt":  # Windows removes no open file
+            self.path.unlink(missing_ok=True)
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _lock(handle: int) -> None:
+    """Lock an open file without waiting. Raises BlockingIOError or PermissionError where another holds it."""
+    if sys.platform == "win32":
+        os.lseek(handle, 1 << 20, os.SEEK_SET)  # beyond the text, which others may read
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def rotating_log(path: Path, size: int, kept: int) -> logging.Handler:
+    """A log of at most `size` bytes; the `kept` logs before it have a number after their name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return logging.handlers.RotatingFileHandler(path, maxBytes=size, backupCount=kept, encoding="utf-8", delay=True)

@@ -7,14 +7,17 @@ import datetime
 import functools
 import hashlib
 import json
+import os
+import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 
-from ulmfit_core import __version__, config, events, files
+from ulmfit_core import __version__, config, events, files, lock
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 
@@ -36,6 +39,11 @@ TITLES = {
     "import": "Data", "vocab": "Vocabulary", "pretrain": "Pretrain", "finetune": "Fine-tune",
     "classify": "Classify", "evaluate": "Evaluate",
 }  # fmt: skip
+# What the jobs of these steps make takes the place of what the project has: one of them at a time.
+REPLACING = ("import", "vocab", "pretrain", "finetune", "classify")
+# In a run's folder: what the person says of it.
+NOTES, TAGS = "notes.txt", "tags.txt"
+RUN_NAME = re.compile(r"\d{8}-\d{6}-\d{3}-\w+")
 # The bundle under models/ that a training step leaves behind.
 BUNDLES = {"pretrain": "pretrained", "finetune": "finetuned", "classify": "classifier"}
 
@@ -59,18 +67,37 @@ class RunInfo:
     status: str
     reason: str
     resumable: bool
+    notes: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         return self.folder.name
 
+    def annotate(self, notes: str, tags: Iterable[str]) -> RunInfo:
+        """Keep what the person says of this run in its folder, and return it with that.
+
+        Plain text, a tag a line, that no fingerprint looks at. Raises UserError where it cannot be kept.
+        """
+        told = tuple(dict.fromkeys(" ".join(tag.split()) for tag in tags if tag.strip()))
+        if not self.folder.is_dir():
+            raise UserError(f"The notes cannot be kept: the run {self.id} was deleted meanwhile. Copy them first.")
+        try:
+            for name, text in ((NOTES, notes.strip()), (TAGS, "\n".join(told))):
+                if text != _text(self.folder / name):
+                    files.write_text(self.folder / name, text)
+        except OSError as error:
+            raise UserError(f"The notes cannot be kept in {self.folder}: {error.strerror}. Copy them first.") from None
+        return replace(self, notes=notes.strip(), tags=told)
+
 
 class Project:
-    """An open project folder."""
+    """An open project folder. `read_only` is a sentence that says why nothing may be written; empty where it may."""
 
     def __init__(self, folder: Path, recipe: Recipe):
         self.folder = folder
         self.recipe = recipe
+        self.read_only = ""
 
     @classmethod
     def create(cls, folder: Path, recipe: Recipe | None = None) -> Project:
@@ -94,12 +121,26 @@ class Project:
         path = folder / "project.toml"
         if not path.is_file():
             raise UserError(f"{folder} is not a project: it has no project.toml. Create one with “New project”.")
-        for parent in (folder, folder / "models", *folder.glob("tokens/*")):
-            files.recover(parent)
+        if lock.holder(folder, lock.WORK) is None:  # else the folder that is moved aside is on its way
+            for parent in (folder, folder / "models", *folder.glob("tokens/*")):
+                files.recover(parent)
         return cls(folder, config.from_toml(path.read_text(encoding="utf-8"), str(path)))
 
     def save(self) -> None:
+        self.refuse_if_read_only()
         files.write_text(self.folder / "project.toml", config.to_toml(self.recipe))
+
+    # Who may write
+
+    def refuse_if_read_only(self) -> None:
+        if self.read_only:
+            raise UserError(self.read_only)
+
+    def refuse_if_busy(self, job: str) -> None:
+        """Raise UserError if `job` would replace what another process is making in this project."""
+        busy = lock.holder(self.folder, lock.WORK) if job in REPLACING else None
+        if busy:
+            raise UserError(busy_sentence(busy.sentence))
 
     # Places
 
@@ -123,6 +164,7 @@ class Project:
 
     def new_run_folder(self, job: str) -> Path:
         """Create runs/<time>-<job>/ with the config that repeats it."""
+        self.refuse_if_read_only()
         stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
         folder = self.folder / "runs" / f"{stamp}-{job}"
         facts = {
@@ -138,26 +180,35 @@ class Project:
 
     def runs(self) -> list[RunInfo]:
         """All runs, oldest first. One that another thread removes meanwhile is left out."""
-        found = []
-        for path in sorted((self.folder / "runs").glob("[!.]*/config.toml")):
-            with contextlib.suppress(FileNotFoundError):
-                found.append(read_run(path.parent))
-        return found
+        return [run for folder in self.run_folders() if (run := _run_there(folder))]
+
+    def run_folders(self) -> list[Path]:
+        """The folders of all runs, oldest first."""
+        return [self.folder / "runs" / name for name in self._run_names()]
+
+    def runs_of(self, job: str) -> Iterator[RunInfo]:
+        """The runs of a job, newest first, each read only when it is asked for: a project may have thousands."""
+        for name in reversed(self._run_names()):
+            run = _run_there(self.folder / "runs" / name) if _may_be(name, job) else None
+            if run and run.job == job:
+                yield run
+
+    def _run_names(self) -> list[str]:
+        runs = self.folder / "runs"
+        return sorted(name for name in os.listdir(runs) if name[0] != ".") if runs.is_dir() else []
 
     def finished_run(self, step: str) -> RunInfo | None:
         """The newest finished run of `step` with today's settings and inputs."""
         wanted = self.fingerprint(step)
-        done = [run for run in self.runs() if run.job == step and run.status == "done" and run.fingerprint == wanted]
-        return done[-1] if done else None
+        return next((run for run in self.runs_of(step) if run.status == "done" and run.fingerprint == wanted), None)
 
     def resumable_run(self, step: str) -> RunInfo | None:
         """The newest run of `step`, if it did not finish, left a checkpoint and nothing changed since."""
-        runs = [run for run in self.runs() if run.job == step]
-        if runs and runs[-1].resumable and runs[-1].fingerprint == self.fingerprint(step):
-            return runs[-1]
-        return None
+        run = next(self.runs_of(step), None)
+        return run if run and run.resumable and run.fingerprint == self.fingerprint(step) else None
 
     def delete_run(self, run: RunInfo) -> None:
+        self.refuse_if_read_only()
         files.remove_folder(run.folder)
 
     # Steps
@@ -209,7 +260,7 @@ class Project:
         if self.finished_run(step):
             return StepState("done")
         waiting = self.waits_for(step)
-        if any(run.job == step and run.status == "done" for run in self.runs()):
+        if any(run.status == "done" for run in self.runs_of(step)):
             return StepState("stale", waiting or "Settings or inputs changed since the last run.")
         return StepState("empty", waiting) if waiting else StepState("ready")
 
@@ -221,6 +272,11 @@ class Project:
             if not self.skip_reason(name) and not self.finished_run(name):
                 return f"Waits for “{TITLES[name]}”."
         return ""
+
+
+def busy_sentence(other: str) -> str:
+    """Why a job cannot start beside the `other`, which is told with its process."""
+    return f"{other} is at work in this project. Wait until it is done, or stop it there."
 
 
 def read_run(folder: Path) -> RunInfo:
@@ -236,7 +292,21 @@ def read_run(folder: Path) -> RunInfo:
         status=status,
         reason=last.reason if last else "",
         resumable=status != "done" and (folder / "checkpoint" / "state.json").exists(),
+        notes=_text(folder / NOTES),
+        tags=tuple(_text(folder / TAGS).splitlines()),
     )
+
+
+def _run_there(folder: Path) -> RunInfo | None:
+    """The run in a folder that may be no run's, or be gone by now."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return read_run(folder)
+    return None
+
+
+def _may_be(name: str, job: str) -> bool:
+    """Whether a folder of that name may hold a run of `job`. A name that a person gave may hold any."""
+    return name.endswith(f"-{job}") or RUN_NAME.fullmatch(name) is None
 
 
 # The window asks for every step's state at each turn of a knob: what did not change is not read again.
@@ -251,13 +321,24 @@ def _stamp(path: Path) -> tuple[int, int]:
     return (found.st_mtime_ns, found.st_size)
 
 
-@functools.lru_cache(maxsize=2000)
+@functools.lru_cache(maxsize=10_000)
 def _facts(path: Path, stamp: tuple[int, int]) -> dict[str, Any]:
-    facts: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))["run"]
+    """What stands before the recipe, which takes far longer to read."""
+    facts: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8").partition("\n[recipe]")[0])["run"]
     return facts
 
 
-@functools.lru_cache(maxsize=2000)
+@functools.lru_cache(maxsize=10_000)
 def _last_word(path: Path, stamp: tuple[int, int]) -> events.Ended | None:
-    log = events.read_events(path)
-    return log[-1] if log and isinstance(log[-1], events.Ended) else None
+    """The last event, if it is the end: only the last line of a log that may be long is looked at."""
+    lines = path.read_bytes().split(b"\n") if stamp[1] else []
+    last = next((line for line in reversed(lines[:-1]) if line), b"")
+    event = events.from_line(last) if last else None
+    return event if isinstance(event, events.Ended) else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ulmfit_core import catalog, events, files
+from ulmfit_core import catalog, events, files, lock, provenance
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
-from ulmfit_core.project import Project
+from ulmfit_core.project import NOTES, REPLACING, TAGS, Project, busy_sentence
 
 Item = TypeVar("Item")
 MAGIC = b"ULMSTEP1"
@@ -37,6 +40,9 @@ class Control:
         self._go.set()
         self._stop = threading.Event()
         self._finish = threading.Event()
+        self._hurry = threading.Event()
+        self._woken = threading.Event()
+        self._asked: deque[Future[Any]] = deque()
 
     @property
     def paused(self) -> bool:
@@ -50,24 +56,51 @@ class Control:
     def finishing(self) -> bool:
         return self._finish.is_set()
 
+    @property
+    def hurried(self) -> bool:
+        """Whether it was asked to finish a second time: at once."""
+        return self._hurry.is_set()
+
     def pause(self) -> None:
         self._go.clear()
 
     def resume(self) -> None:
-        self._go.set()
+        self._let_go()
 
     def stop(self) -> None:
         """Stop at the next poll, also when paused."""
         self._stop.set()
-        self._go.set()
+        self._let_go()
 
     def finish(self) -> None:
-        """Go no further than now: validate, keep the best, end as done."""
+        """End early and well: anneal (a training), validate, keep the best, end as done. Asked again: at once."""
+        if self._finish.is_set():
+            self._hurry.set()
         self._finish.set()
-        self._go.set()
+        self._let_go()
+
+    def ask(self) -> Future[Any]:
+        """What the run lends (`Run.lending`), such as a copy of its model: at its next poll, or while it rests."""
+        wanted: Future[Any] = Future()
+        self._asked.append(wanted)
+        self._woken.set()
+        return wanted
+
+    def asked(self) -> Iterator[Future[Any]]:
+        """Those who still wait for what they asked for, each once."""
+        while self._asked:
+            wanted = self._asked.popleft()
+            if wanted.set_running_or_notify_cancel():
+                yield wanted
 
     def wait(self) -> None:
-        self._go.wait()
+        """Rest until a pause ends or something is asked for."""
+        self._woken.wait()
+        self._woken.clear()
+
+    def _let_go(self) -> None:
+        self._go.set()
+        self._woken.set()
 
 
 class Run:
@@ -85,7 +118,9 @@ class Run:
         self._log = files.AppendLog(folder / "events.jsonl") if folder else None
         self._steps: files.AppendLog | None = None
         self._columns: tuple[str, ...] = ()
+        self._places: list[int] = []  # of the columns that the log has
         self._flushed = 0.0
+        self._lent: Callable[[], Any] | None = None
         self.paused_seconds = 0.0
 
     def emit(self, event: events.Event) -> None:
@@ -100,10 +135,15 @@ class Run:
         self.emit(events.Message(level, text))
 
     def open_steps(self, columns: Sequence[str]) -> None:
-        """Begin (or go on with) steps.f32, one float32 record of `columns` a step."""
+        """Begin (or go on with) steps.f32, one float32 record of `columns` a step.
+
+        A log that was begun by an earlier version, with fewer columns, goes on with those.
+        """
         self._columns = tuple(columns)
         if self.folder is None:
             return
+        begun = read_steps(self.folder / "steps.f32").columns or self._columns
+        self._places = [self._columns.index(name) for name in begun]
         self._steps = files.AppendLog(self.folder / "steps.f32")
         if self._steps.offset == 0:
             header = json.dumps({"columns": self._columns}).encode()
@@ -114,7 +154,7 @@ class Run:
         """Append one record; readers see it within a quarter of a second."""
         if self._steps is None:
             return
-        self._steps.write(struct.pack(f"<{len(self._columns)}f", *numbers))
+        self._steps.write(struct.pack(f"<{len(self._places)}f", *[numbers[place] for place in self._places]))
         now = time.monotonic()
         if now - self._flushed >= FLUSH_SECONDS:
             self._steps.flush()
@@ -137,13 +177,36 @@ class Run:
         folder = self.folder / name if self.folder else None
         return Run(folder, self.control, self._sink)
 
+    @contextlib.contextmanager
+    def lending(self, make: Callable[[], Any]) -> Iterator[None]:
+        """Meanwhile whoever asks the control is given what `make` returns, called in this thread at a poll."""
+        self._lent = make
+        try:
+            yield
+        finally:
+            self._lent = None
+            self._lend()
+
+    def _lend(self) -> None:
+        """What fails here is told to whoever asked, and the run goes on."""
+        for wanted in self.control.asked():
+            try:
+                if self._lent is None:
+                    raise UserError("No model is in training at the moment.")
+                wanted.set_result(self._lent())
+            except Exception as error:
+                wanted.set_exception(error)
+
     def poll(self) -> bool:
         """Block while paused; raise Stopped on a stop; True means go on, False means finish now."""
         if self.control.paused:
             self._flush_steps()
             began = time.monotonic()
-            self.control.wait()
+            while self.control.paused:
+                self._lend()
+                self.control.wait()
             self.paused_seconds += time.monotonic() - began
+        self._lend()
         if self.control.stopping:
             raise Stopped
         return not self.control.finishing
@@ -225,7 +288,20 @@ def launch(
     `recipe` is tried by this run and becomes the project's only if the run is done.
     A run refused before its first step leaves no folder, so the project is as it was; where the caller made
     the folder it is the caller's to clear away (`clear_refused`), in the thread that reads it.
+    While another process replaces parts of the project, a job that would do so too is refused.
     """
+    try:
+        at_work = _lock_for(project, job)
+    except UserError as error:
+        return events.Ended("failed", str(error))
+    with at_work:
+        return _launch(project, job, control, sink, recipe, resume, folder, options)
+
+
+def _launch(
+    project: Project, job: str, control: Control | None, sink: Callable[[events.Event], None] | None,
+    recipe: Recipe | None, resume: Path | None, folder: Path | None, options: dict[str, Any],
+) -> events.Ended:  # fmt: skip
     subject = Project(project.folder, recipe or project.recipe)
     place = resume or folder or subject.new_run_folder(job)
     run = Run(place, control, sink)
@@ -233,6 +309,8 @@ def launch(
     if ended.status == "done" and recipe:
         project.recipe = recipe
         project.save()
+    if ended.status == "done" and job == "import":
+        provenance.record_import(subject, place)
     run.emit(ended)
     run.close()
     if folder is None:
@@ -240,9 +318,24 @@ def launch(
     return ended
 
 
+def _lock_for(project: Project, job: str) -> contextlib.AbstractContextManager[object]:
+    """Held while a job is at work that must be the only one. Raises UserError while another one is."""
+    if job not in REPLACING:
+        return contextlib.nullcontext()
+    try:
+        return lock.Lock(project.folder, lock.WORK, f"“{catalog.JOBS[job].title}”")
+    except lock.Held as held:
+        raise UserError(busy_sentence(str(held))) from None
+    except OSError as error:
+        raise UserError(f"Nothing can be written in {project.folder}: {error.strerror}.") from None
+
+
 def clear_refused(folder: Path, ended: events.Ended) -> None:
-    """Remove the folder of a run that was refused before its first step: it has nothing to tell."""
-    worked = (folder / "steps.f32").exists() or (folder / "error.log").exists()
+    """Remove the folder of a run that was refused before its first step: it has nothing to tell.
+
+    One that the person wrote a note on stays.
+    """
+    worked = any((folder / name).exists() for name in ("steps.f32", "error.log", NOTES, TAGS))
     if ended.status == "failed" and folder.exists() and not worked:
         files.remove_folder(folder)
 
@@ -252,6 +345,9 @@ def _work(project: Project, job: str, run: Run, options: dict[str, Any]) -> even
     try:
         if "resume" not in options:
             run.emit(events.Started(job, entry.title))
+        if run.folder:
+            told = {name: value for name, value in options.items() if name != "resume"}
+            provenance.record(project, job, run.folder, told)
         report = entry.resolve()(project, run, **options)
         return events.Ended("done", finished_early=run.control.finishing, report=report or {})
     except Stopped:

@@ -102,6 +102,9 @@ class RunView:
 
     def _follow(self, plan: events.Plan) -> None:
         size = f"{plan.parameters:,} parameters, {plan.total_steps:,} steps"
+        if self._follower:  # the person asked for an early end
+            self._print(f"  finishing after step {plan.total_steps:,}")
+            return
         self._print(f"  {size}, {plan.device}, {plan.threads} threads")
         folder = self._folder or max((self._project.folder / "runs").iterdir())
         self._follower = threading.Thread(target=self._read_steps, args=(folder / "steps.f32", plan.total_steps))

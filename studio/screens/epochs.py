@@ -5,11 +5,14 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QTextEdit
 
 from studio import theme
+from studio.widgets.pace import duration
 from studio.widgets.table import Table
-from ulmfit_core.events import EpochEnded, Event, SampleText
+from ulmfit_core.events import EpochEnded, Event, Plan, SampleText
 
 # Metric → heading and format; a column is shown where the run has the metric.
 COLUMNS = {
@@ -25,27 +28,66 @@ NO_SAMPLES = "After each epoch the model writes a few words here. They become mo
 
 
 class EpochsTable(Table):
-    """One row an epoch; the kept one has a star."""
+    """One row an epoch; the kept one has a star and stands out. Its menu and Ctrl+C copy it."""
 
     def __init__(self) -> None:
         super().__init__("Epochs")
         self.nothing = "A row of figures appears here after each epoch. The best epoch gets a star and is kept."
+        self.setToolTip("Ctrl+C copies the marked rows, or all of them, for a spreadsheet.")
+        copy = QAction("&Copy for a spreadsheet", self)
+        copy.triggered.connect(self.copy_rows)
+        self.addAction(copy)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.show_events([])
 
     def show_events(self, told: Sequence[Event]) -> None:
         ended = [event for event in told if isinstance(event, EpochEnded)]
         names = [name for name in COLUMNS if any(name in event.metrics for event in ended)]
         best = max((event.epoch for event in ended if event.best), default=None)
-        headers = ["Epoch", *(COLUMNS[name][0] for name in names or list(COLUMNS)[:2])]
-        self.set_rows(headers, [self._row(event, names, event.epoch == best) for event in ended])
+        phases = trained_in(told)
+        headers = ["Epoch", *(COLUMNS[name][0] for name in names or list(COLUMNS)[:2]), "Time"]
+        rows = [
+            [epoch_text(event, best), *figures(event, names), took, *phases[event.phase : event.phase + 1]]
+            for event, took in zip(ended, times(ended))
+        ]
+        self.set_rows([*headers, *(["Trained"] if phases else [])], rows)
+        self._embolden([event.epoch for event in ended], best)
         self.scrollToBottom()
 
-    @staticmethod
-    def _row(event: EpochEnded, names: list[str], best: bool) -> list[str]:
-        figures = [
-            COLUMNS[name][1].format(event.metrics[name]) if name in event.metrics else "" for name in names
-        ]
-        return [f"★ {event.epoch + 1}" if best else str(event.epoch + 1), *figures]
+    @Slot()
+    def copy_rows(self) -> None:
+        self.copy()
+
+    def _embolden(self, epochs: list[int], best: int | None) -> None:
+        if best is None or best not in epochs:
+            return
+        for column in range(self.columnCount()):
+            item = self.item(epochs.index(best), column)
+            if item:
+                font = item.font()
+                font.setBold(True)
+                item.setFont(font)
+
+
+def epoch_text(event: EpochEnded, best: int | None) -> str:
+    return f"★ {event.epoch + 1}" if event.epoch == best else str(event.epoch + 1)
+
+
+def figures(event: EpochEnded, names: list[str]) -> list[str]:
+    return [COLUMNS[name][1].format(event.metrics[name]) if name in event.metrics else "" for name in names]
+
+
+def times(ended: list[EpochEnded]) -> list[str]:
+    """How long each epoch took, its validation included; a log counts seconds from the start of the training."""
+    ends = [event.metrics.get("seconds", 0.0) for event in ended]
+    return [duration(end - before) for before, end in zip([0.0, *ends], ends)]
+
+
+def trained_in(told: Sequence[Event]) -> list[str]:
+    """What each phase trains; nothing where there is one phase only."""
+    plans = [event for event in told if isinstance(event, Plan)]
+    titles = [phase["title"] for phase in plans[-1].phases] if plans else []
+    return titles if len(titles) > 1 else []
 
 
 class SampleTexts(QTextEdit):

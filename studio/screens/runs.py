@@ -1,254 +1,376 @@
-"""The Runs screen: everything that was ever run in this project, with its settings, epochs, texts and curves."""
+"""The Runs screen: everything that was ever run in this project, one run in full or several beside each other."""
 
 from __future__ import annotations
 
-import datetime
-import tomllib
-from dataclasses import dataclass
-from typing import Any
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
 
-import tomlkit
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QPlainTextEdit, QPushButton, QSplitter, QTabWidget
+from PySide6.QtCore import Qt, QTimer, QUrl, Slot
+from PySide6.QtGui import QAction, QDesktopServices, QHideEvent, QKeySequence, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from studio import theme
-from studio.ask import confirmed
+from studio.screens import run_again, run_trash
+from studio.screens.run_compare import FEWEST, MOST, RunComparison
+from studio.screens.run_details import RunDetails
+from studio.screens.run_list import Filter, RunTable
+from studio.screens.run_story import Line, Seen, Story, look, read_story
 from studio.screens.screen import Screen
 from studio.session import Session
-from studio.widgets.live_plot import LivePlot
-from studio.widgets.rate_curve import RateCurve, suggestions_text
-from studio.widgets.table import Table
-from ulmfit_core import catalog, events, project
-from ulmfit_core.events import Ended, EpochEnded, Event, SampleText
-from ulmfit_core.project import RunInfo
+from studio.worker import Background
+from ulmfit_core.errors import UserError
+from ulmfit_core.project import Project
 
-HEADERS = ["Job", "Started", "Status", "Time", "Best result"]
-NOTHING = "Every import, build and training leaves a row here. There is none yet."
-# The metrics worth a place in the table, the best first, and whether more is better.
-METRICS = {"accuracy": True, "macro_f1": True, "perplexity": False, "valid_loss": False}
-
-
-@dataclass(frozen=True)
-class Story:
-    """A run with all that its log tells."""
-
-    info: RunInfo
-    events: list[Event]
-
-    @property
-    def epochs(self) -> list[EpochEnded]:
-        return [event for event in self.events if isinstance(event, EpochEnded)]
-
-    @property
-    def stepped(self) -> bool:
-        """Whether it wrote a step, and so has a curve."""
-        return (self.info.folder / "steps.f32").exists()
-
-    @property
-    def searched(self) -> bool:
-        """Whether it is a search for a learning rate."""
-        return self.info.job == "find_lr"
-
-    @property
-    def report(self) -> dict[str, Any]:
-        return next((event.report for event in reversed(self.events) if isinstance(event, Ended)), {})
+NOTHING = (
+    "Every import, build and training leaves a row here, with its settings, curves and result, so that you can\n"
+    "compare runs and go back to the best one. There is none yet: begin with “Data”."
+)
+NONE_FOUND = "No run has these words, this job and this tag."
+TOO_MANY = f"At most {MOST} runs can be compared. Choose fewer."
+LOOK_MILLISECONDS = 800  # between two looks at the project's folder while the screen is seen
+AT_ONCE = 0.03  # seconds that a look may take in the window's own thread; the rest is read in another one
+IN_TURN = 0.25  # seconds after which what was read so far is shown
+OFFERED = 15  # runs in the menu of those to compare with
 
 
 class RunsScreen(Screen):
     title = "Runs"
-    explanation = "All runs of this project, the newest first. Choose one to see its settings, figures and curves."
+    explanation = "All runs of this project, the newest first. Choose one to see it, or several to compare them."
 
     def __init__(self, session: Session):
         super().__init__(session)
-        self.stories: list[Story] = []
-        self.shown: RunInfo | None = None
+        self._seen = Seen([], False)
+        self._shown: list[Line] = []
+        self.filter, self.table = Filter(), RunTable()
+        self.details, self.comparison = RunDetails(), RunComparison()
         self.nothing = QLabel(NOTHING)
-        self.table = Table("Runs")
-        self.curves = LivePlot()
-        self.search = RateCurve()
-        self.epochs = Table("Epochs of the chosen run")
-        self.texts = Table("Texts that the language model wrote")
-        self.settings = QPlainTextEdit()
-        self.delete = QPushButton("&Delete this run…")
-        self.tabs = QTabWidget()
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.none_found = QLabel(NONE_FOUND)
+        self.too_many = QLabel(TOO_MANY, alignment=Qt.AlignmentFlag.AlignCenter)
+        self._reader = Background(self)
+        self._timer = QTimer(self)
+        self._timer.setInterval(LOOK_MILLISECONDS)
+        self._make_actions()
         self._fill_body()
-        self.table.itemSelectionChanged.connect(self._show_chosen)
-        self.delete.clicked.connect(self._delete)
+        self._connect()
+
+    @property
+    def stories(self) -> list[Line]:
+        """The runs in the list, from the top down."""
+        return self.table.lines()
+
+    @property
+    def chosen(self) -> list[Line]:
+        return self.table.chosen_lines()
 
     def refresh(self) -> None:
-        assert self.session.project is not None
-        chosen = self.shown
-        self.stories = [_story(run) for run in reversed(self.session.project.runs())]
-        self.table.blockSignals(True)
-        self.table.set_rows(HEADERS, [self._row(story) for story in self.stories])
-        self.table.blockSignals(False)
-        self._show_whether_any()
-        ids = [story.info.id for story in self.stories]
-        if ids:
-            self.table.selectRow(ids.index(chosen.id) if chosen and chosen.id in ids else 0)
+        """Show at once what can be read at once. An answer that is under way would be older than that."""
+        self._reader.forget()
+        opened, own = self._place()
+        self._take(look(opened, self._seen.lines, own, AT_ONCE), {})
+        self._ask()
 
     # Building
 
+    def _make_actions(self) -> None:
+        self.again = self._action("&Run again…", "Start this run's job once more with its settings.", self._run_again)
+        self.use = self._action("&Use these settings…", "Make this run's settings the project's.", self._use_settings)
+        self.note = self._action("N&otes and tags", "Write down what you want to remember of it (F2).", self._note)
+        self.show_files = self._action("Open its &folder", "Show the files of this run.", self._open_folder)
+        self.discard = self._action("&Delete…", "Move the chosen runs to the trash (Delete key).", self._delete)
+        self.seek = self._action("&Find", "List only the runs with some words (Ctrl+F).", self._find)
+        for action, keys, reach in (
+            (self.discard, QKeySequence.StandardKey.Delete, Qt.ShortcutContext.WidgetShortcut),
+            (self.note, QKeySequence("F2"), Qt.ShortcutContext.WidgetShortcut),
+            (self.seek, QKeySequence.StandardKey.Find, Qt.ShortcutContext.WidgetWithChildrenShortcut),
+        ):
+            action.setShortcut(keys)
+            action.setShortcutContext(reach)
+        self.addAction(self.seek)
+        self.others = QMenu("&Compare with", self)
+        self.others.setToolTip("Lay another run beside this one.")
+
+    def _action(self, text: str, tip: str, slot: Callable[[], None]) -> QAction:
+        action = QAction(text, self)
+        action.setToolTip(tip)
+        action.triggered.connect(slot)
+        return action
+
     def _fill_body(self) -> None:
-        self.settings.setReadOnly(True)
-        self.settings.setAccessibleName("Settings of the chosen run")
-        self.curves.setContentsMargins(*[theme.MEDIUM] * 4)
-        self.table.setSelectionMode(Table.SelectionMode.SingleSelection)
-        self.delete.setToolTip("Remove the folder of this run with its logs and checkpoint. Models are kept.")
-        self.search.setContentsMargins(*[theme.MEDIUM] * 4)
-        self.tabs.addTab(self.curves, "Curves")
-        self.tabs.addTab(self.search, "Curve")
-        self.tabs.addTab(self.epochs, "Epochs")
-        self.tabs.addTab(self.texts, "Texts")
-        self.tabs.addTab(self.settings, "Settings")
-        self.tabs.tabBar().setAccessibleName("What to see of the chosen run")
+        self.pages = QStackedWidget()
+        for page in (self.details, self.comparison, self.too_many):
+            self.pages.addWidget(page)
         self.split = QSplitter(Qt.Orientation.Vertical)
-        self.split.addWidget(self.table)
-        self.split.addWidget(self.tabs)
-        self.split.setSizes([220, 380])
+        self.split.addWidget(self._upper())
+        self.split.addWidget(self.pages)
+        self.split.setSizes([230, 400])
         self.split.setChildrenCollapsible(False)
-        self.body.addWidget(self.nothing)
+        self.body.addWidget(self.nothing, 1)
         self.body.addWidget(self.split, 1)
-        buttons = QHBoxLayout()
-        buttons.addStretch()
-        buttons.addWidget(self.delete)
-        self.body.addLayout(buttons)
-        self.body.addStretch(0)
+        self.body.addWidget(self._buttons())
+        self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.table.addActions([self.discard, self.note])
 
-    def _show_whether_any(self) -> None:
-        self.nothing.setVisible(not self.stories)
-        self.split.setVisible(bool(self.stories))
-        self.delete.setVisible(bool(self.stories))
+    def _upper(self) -> QWidget:
+        whole = QWidget()
+        column = QVBoxLayout(whole)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SMALL)
+        for part in (self.filter, self.none_found):
+            column.addWidget(part)
+        column.addWidget(self.table, 1)
+        self.table.setMinimumHeight(112)  # its heading and three rows
+        return whole
 
-    # One run
+    def _buttons(self) -> QWidget:
+        self.compare = QPushButton("&Compare with")
+        self.compare.setMenu(self.others)
+        self.compare.setToolTip("Lay another run beside this one; or hold Ctrl and click several in the list.")
+        self.delete = ActionButton(self.discard)
+        self.buttons = QWidget()
+        row = QHBoxLayout(self.buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        for button in (self.compare, ActionButton(self.again), ActionButton(self.use), ActionButton(self.note)):
+            row.addWidget(button)
+        row.addStretch(1)
+        row.addWidget(self.delete)
+        return self.buttons
 
-    def _row(self, story: Story) -> list[str]:
-        return [
-            job_title(story.info.job),
-            story.info.created.replace("T", "  "),
-            self._status(story.info),
-            duration(story.events),
-            best_result(story.epochs) or measured(story.report) or suggested(story.report),
-        ]
+    def _connect(self) -> None:
+        self.table.chosen.connect(self._show_chosen)
+        self.table.customContextMenuRequested.connect(self._show_menu)
+        self.filter.changed.connect(self._list)
+        self.others.aboutToShow.connect(self._offer_others)
+        self.details.notes.saved.connect(self._ask)
+        self.details.notes.refused.connect(self._refuse)
+        self.details.card.refused.connect(self._refuse)
+        self._reader.answered.connect(self._take_answer)
+        self._reader.refused.connect(self._refuse)
+        self._timer.timeout.connect(self._ask)
 
-    def _status(self, run: RunInfo) -> str:
-        if self._at_work(run):
-            return "running"
-        return f"{run.status}: {run.reason}" if run.status == "failed" else run.status
+    # Reading, in a thread of its own while the screen is seen
 
-    def _at_work(self, run: RunInfo) -> bool:
-        return bool(self.session.job) and run.folder == self.session.run_folder
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._timer.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._timer.stop()
+        self._reader.forget()
+
+    def _place(self) -> tuple[Project, Path | None]:
+        assert self.session.project is not None
+        return self.session.project, self.session.run_folder if self.session.job else None
+
+    @Slot()
+    def _ask(self) -> None:
+        if self.session.project is None or self._reader.busy:
+            return
+        opened, own = self._place()
+        before, shown = self._seen.lines, self._shown
+        self._reader.ask(lambda: answer(opened, before, own, shown))
+
+    @Slot(object)
+    def _take_answer(self, found: tuple[Project, Seen, dict[str, Story]]) -> None:
+        opened, seen, stories = found
+        if opened is self.session.project and self.isVisible():
+            self._take(seen, stories)
+            if not seen.whole:
+                self._ask()
+
+    def _take(self, seen: Seen, stories: dict[str, Story]) -> None:
+        """Show what was read; `stories` are those of the chosen runs that have more to tell than before."""
+        self._seen = seen
+        self.filter.offer(seen.lines)
+        self._list()
+        if stories and [line.info.id for line in self._shown] == self.table.chosen_ids():
+            self._show(stories)
+
+    # The list
+
+    @Slot()
+    def _list(self) -> None:
+        self.table.set_lines(self.filter.taken(self._seen.lines))
+        ran = bool(self._seen.lines)
+        self.nothing.setVisible(not ran)
+        self.split.setVisible(ran)
+        self.buttons.setVisible(ran)
+        self.none_found.setVisible(not self.table.lines())
+        self.pages.setVisible(bool(self.table.lines()))
+        self._let_act()
 
     @Slot()
     def _show_chosen(self) -> None:
-        row = self.table.currentRow()
-        if not 0 <= row < len(self.stories):
+        self._let_act()
+        if self.chosen:
+            self._show({})
+
+    def _show(self, stories: dict[str, Story]) -> None:
+        """One run in full, or several beside each other. Those not in `stories` are read now."""
+        self._shown = self.chosen
+        if len(self._shown) > MOST:
+            self.pages.setCurrentWidget(self.too_many)
             return
-        story = self.stories[row]
-        self.delete.setEnabled(not self._at_work(story.info))
-        headers, rows = epoch_table(story.epochs)
-        self.epochs.set_rows(headers, rows)
-        samples = [event for event in story.events if isinstance(event, SampleText)]
-        self.texts.set_rows(["Epoch", "Text"], [[event.epoch + 1, event.prompt + event.text] for event in samples])
-        self.settings.setPlainText(settings_of(story))
-        if self.shown is None or self.shown.id != story.info.id:
-            self._show_curves(story)
-        self.shown = story.info
-        self._show_tabs(story, bool(samples))
+        try:
+            told = [stories.get(line.info.id) or read_story(line.info.folder) for line in self._shown]
+            self._show_told(told)
+        except FileNotFoundError:  # removed by another program: the next look takes it from the list
+            return
 
-    def _show_curves(self, story: Story) -> None:
-        self.curves.clear()
-        if story.searched:
-            self.search.show_search(story.info.folder, story.report)
-        elif story.stepped:
-            self.curves.show_run(story.info.folder)
+    def _show_told(self, told: list[Story]) -> None:
+        assert self.session.project is not None
+        if len(told) == 1:
+            self.details.show_story(self.session.project, told[0])
+        else:
+            self.comparison.show_stories(told)
+        self.pages.setCurrentWidget(self.details if len(told) == 1 else self.comparison)
 
-    def _show_tabs(self, story: Story, wrote: bool) -> None:
-        """An import has no curves: its settings are what there is to see."""
-        trained = bool(story.epochs) or (story.stepped and not story.searched)
-        before = [self.tabs.isTabVisible(self.tabs.indexOf(page)) for page in (self.curves, self.search)]
-        now = [trained, story.searched]
-        for page, shown in zip((self.curves, self.search, self.epochs, self.texts), (*now, trained, wrote)):
-            self.tabs.setTabVisible(self.tabs.indexOf(page), shown)
-        if any(now) and now != before:
-            self.tabs.setCurrentWidget(self.search if story.searched else self.curves)
+    def _let_act(self) -> None:
+        """What may be done with the chosen runs now."""
+        chosen, free = self.chosen, not self.session.read_only
+        one = len(chosen) == 1
+        repeatable = one and bool(chosen) and not chosen[0].at_work
+        for action in (self.again, self.use):
+            action.setEnabled(repeatable and free and not self.session.job)
+        self.note.setEnabled(one)
+        self.show_files.setEnabled(one)
+        self.discard.setEnabled(bool(chosen) and free and not any(line.at_work for line in chosen))
+        self.compare.setEnabled(one and len(self.table.lines()) >= FEWEST)
+        self.details.notes.let_write(free)
+
+    @Slot()
+    def _show_menu(self) -> None:
+        menu = QMenu(self)
+        menu.setToolTipsVisible(True)
+        if self.compare.isEnabled():
+            menu.addMenu(self.others)
+        menu.addActions([self.again, self.use, self.note, self.show_files])
+        menu.addSeparator()
+        menu.addAction(self.discard)
+        row = self.table.visualRect(self.table.currentIndex())
+        menu.exec(self.table.viewport().mapToGlobal(row.center()))
+        menu.deleteLater()
+
+    @Slot()
+    def _offer_others(self) -> None:
+        """Runs to compare the chosen one with: those of the same job first."""
+        self.others.clear()
+        if not self.chosen:
+            return
+        chosen = self.chosen[0]
+        others = [line for line in self._seen.lines if line is not chosen]
+        others.sort(key=lambda line: line.info.job != chosen.info.job)
+        for line in others[:OFFERED]:
+            text = "   ".join(filter(None, (line.title, line.started, line.result.replace("&", "&&"))))
+            action = self.others.addAction(text)
+            action.setData((chosen.info.id, line.info.id))
+            action.triggered.connect(self._compare)
+
+    @Slot()
+    def _compare(self) -> None:
+        action = self.sender()
+        assert isinstance(action, QAction)
+        ids = action.data()
+        if not set(ids) <= {line.info.id for line in self.table.lines()}:
+            self.filter.clear()
+        self.table.choose(ids)
+        self.table.setFocus()
+
+    # What may be done with runs
+
+    @Slot()
+    def _run_again(self) -> None:
+        self._repeat(starting=True)
+
+    @Slot()
+    def _use_settings(self) -> None:
+        self._repeat(starting=False)
+
+    def _repeat(self, starting: bool) -> None:
+        opened = self.session.project
+        if opened is None or len(self.chosen) != 1:
+            return
+        self.clear_message()
+        try:
+            again = run_again.prepare(opened, read_story(self.chosen[0].info.folder))
+            chosen = run_again.AgainDialog(again, starting, self).exec()
+            if chosen and again.changes and not (chosen == run_again.START and again.story.info.job == "import"):
+                run_again.use(self.session, again)
+                self.show_message("The project has the settings of this run now.")
+            if chosen == run_again.START and run_again.start(self.session, again):
+                self._choose_own()
+        except (UserError, OSError) as error:
+            self._refuse(str(error))
+
+    def _choose_own(self) -> None:
+        """The run that was just started, so that one sees it at work."""
+        self.clear_message()
+        self.filter.clear()
+        if self.session.run_folder:
+            self.table.choose([self.session.run_folder.name])
+
+    @Slot()
+    def _note(self) -> None:
+        if len(self.chosen) == 1:
+            self.details.setCurrentWidget(self.details.notes)
+            self.details.notes.notes.setFocus()
+
+    @Slot()
+    def _open_folder(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.chosen[0].info.folder)))
+
+    @Slot()
+    def _find(self) -> None:
+        self.filter.text.setFocus()
+        self.filter.text.selectAll()
 
     @Slot()
     def _delete(self) -> None:
-        run, opened = self.shown, self.session.project
-        if run is None or opened is None or not self._confirmed(run):
+        opened, lines = self.session.project, self.chosen
+        if opened is None or not lines:
             return
-        self.shown = None
-        self.curves.clear()
-        opened.delete_run(run)
+        try:
+            run_trash.refuse_running(lines)
+            if not run_trash.asked(self, opened, lines):
+                return
+            self.details.notes.save()
+            self.details.forget()
+            self.comparison.forget()
+            run_trash.remove(self, opened, lines)
+        except (UserError, OSError) as error:
+            self._refuse(str(error))
+        self._shown = []
         self.session.project_changed.emit()
 
-    def _confirmed(self, run: RunInfo) -> bool:
-        text = f"Delete the run “{job_title(run.job)}” of {run.created.replace('T', ', ')}?"
-        more = "Its log, curves and checkpoint are removed for good, and its step counts as not done."
-        role = QMessageBox.ButtonRole.DestructiveRole
-        return confirmed(self, "Delete a run", text, more, yes="&Delete", no="&Keep it", role=role)
+    @Slot(str)
+    def _refuse(self, sentence: str) -> None:
+        self.show_message(sentence, "error")
 
 
-def _story(run: RunInfo) -> Story:
-    return Story(run, events.read_events(run.folder / "events.jsonl"))
+class ActionButton(QPushButton):
+    """A button for an action that a menu and a key have too."""
+
+    def __init__(self, action: QAction):
+        super().__init__()
+        self._action = action
+        self.clicked.connect(action.trigger)
+        action.enabledChanged.connect(self.setEnabled)
+        self.setText(action.text())
+        self.setToolTip(action.toolTip())
+        self.setEnabled(action.isEnabled())
 
 
-def job_title(job: str) -> str:
-    return catalog.JOBS[job].title if job in catalog.JOBS else job
-
-
-def duration(told: list[Event]) -> str:
-    """From the first word of the log to the last one."""
-    if len(told) < 2:
-        return ""
-    return str(datetime.timedelta(seconds=round(told[-1].at - told[0].at)))
-
-
-def best_result(epochs: list[EpochEnded]) -> str:
-    """The first of METRICS that was measured, at its best."""
-    for name, more_is_better in METRICS.items():
-        values = [epoch.metrics[name] for epoch in epochs if name in epoch.metrics]
-        if values:
-            best = max(values) if more_is_better else min(values)
-            return f"{name.replace('_', ' ')} {best:.1%}" if more_is_better else f"{name.replace('_', ' ')} {best:.2f}"
-    return ""
-
-
-def measured(report: dict[str, Any]) -> str:
-    """What an evaluation found."""
-    return f"accuracy {report['accuracy']:.1%} on {report['rows']:,} rows" if "accuracy" in report else ""
-
-
-def suggested(report: dict[str, Any]) -> str:
-    """What a search for a learning rate found, and for which step."""
-    if "stage" not in report:
-        return ""
-    found = {name: rate for name, rate in report["suggestions"].items() if rate}
-    return f"{project.TITLES[report['stage']]}: {suggestions_text(found) or 'no suggestion'}"
-
-
-def epoch_table(epochs: list[EpochEnded]) -> tuple[list[str], list[list[Any]]]:
-    """A row an epoch, a column a metric; the best epoch is starred."""
-    names = list(dict.fromkeys(name for epoch in epochs for name in epoch.metrics))
-    headers = ["Epoch", *(name.replace("_", " ") for name in names), "Best"]
-    return headers, [epoch_row(epoch, names) for epoch in epochs]
-
-
-def epoch_row(epoch: EpochEnded, names: list[str]) -> list[Any]:
-    return [epoch.epoch + 1, *(figure(epoch.metrics.get(name)) for name in names), "★" * epoch.best]
-
-
-def figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def settings_of(story: Story) -> str:
-    """The part of the recipe that this run used, as it stands in its config.toml."""
-    run = story.info
-    table = tomllib.loads((run.folder / "config.toml").read_text(encoding="utf-8"))["recipe"]
-    section = {"import": "data", "find_lr": story.report.get("stage", "")}.get(run.job, run.job)
-    parts = {section: table.get(section, {})}
-    if section in project.BUNDLES:
-        parts["model"] = table["model"]
-    return f"# {run.folder}\n\n{tomlkit.dumps(parts)}"
+def answer(
+    opened: Project, before: list[Line], own: Path | None, shown: list[Line]
+) -> tuple[Project, Seen, dict[str, Story]]:
+    """A look at the project's runs, and the stories of those shown that have changed since."""
+    seen = look(opened, before, own, IN_TURN)
+    stories = {}
+    for line in shown:
+        now = seen.find(line.info.id)
+        if now and (now.stamp, now.at_work) != (line.stamp, line.at_work):
+            with contextlib.suppress(FileNotFoundError):  # removed since it was looked at
+                stories[line.info.id] = read_story(line.info.folder)
+    return opened, seen, stories

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 from studio import theme
 from studio.notice import Notice
 from studio.session import Session
+from studio.widgets.room import Room
 
 
 class Screen(QWidget):
@@ -55,7 +56,12 @@ class Screen(QWidget):
             self.refresh()
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
+        """All in one room that scrolls where the window is too low for it: nothing is squeezed or cut off."""
+        inside = QWidget()
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(Room(inside))
+        layout = QVBoxLayout(inside)
         layout.setContentsMargins(theme.LARGE, theme.LARGE, theme.LARGE, theme.MEDIUM)
         layout.setSpacing(theme.SMALL)
         layout.addWidget(self.heading)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.read_only import WRITES
 from studio.session import Session
 from studio.widgets import schedule_preview
 from studio.widgets.balance import BalanceHint
@@ -19,7 +20,7 @@ from studio.widgets.start_from import StartFrom
 from ulmfit_core.config import ModelSettings, Recipe, StageSettings, planned_phases
 from ulmfit_core.project import Project
 
-WIDTH = 330
+LEAST_WIDTH, WIDTH = 296, 330
 # What a newcomer may want to turn; all else is under Advanced, as is what its declaration calls advanced.
 FIRST = (
     "epochs", "lr_max", "drop_mult", "schedule", "unfreezing", "layer_factor", "batch_size", "bptt", "enabled",
@@ -72,6 +73,8 @@ class StageSettingsColumn(QScrollArea):
         self.edit_phases.setCheckable(True)
         self.edit_phases.setToolTip("Show or hide the table of phases, below the coming schedule.")
         self.edit_phases.toggled.connect(self.phases_wanted)
+        for part in (self.start_from, self.edit_phases):
+            part.setProperty(WRITES, True)
 
     def _lay_out(self) -> None:
         self.form.rows["lr_max"].add_below(self.find_rate)
@@ -89,7 +92,11 @@ class StageSettingsColumn(QScrollArea):
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the focus of what is in it
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFixedWidth(WIDTH)
+        self.setMinimumWidth(LEAST_WIDTH)
+        self.setMaximumWidth(WIDTH)
+
+    def sizeHint(self) -> QSize:
+        return QSize(WIDTH, super().sizeHint().height())
 
     @Slot()
     def close_phases(self) -> None:

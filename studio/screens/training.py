@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from studio import theme
-from studio.screens.epochs import EpochsTable, SampleTexts
+from studio.screens.insight import InsightTabs
 from studio.screens.screen import Screen
 from studio.screens.stage_settings import StageSettingsColumn
 from studio.session import Session
@@ -28,6 +28,9 @@ from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project, RunInfo
 
 PLOT_SHARE, EPOCHS_SHARE, PHASES_SHARE = 5, 2, 5  # of the height
+NEWS_MILLISECONDS = 200
+# What changes the tabs below the plots.
+HEARD = events.EpochEnded | events.SampleText | events.WatchedScores | events.GeneralLoss
 NEXT = {"pretrain": "Fine-tune", "finetune": "Classify", "classify": "Evaluate"}
 
 
@@ -38,6 +41,8 @@ class TrainingScreen(Screen):
         super().__init__(session)
         self._shown: Path | None = None  # the run whose curves are drawn
         self._previewing = False
+        self._news = QTimer(self, singleShot=True, interval=NEWS_MILLISECONDS)
+        self._news.timeout.connect(self._show_epochs)
         self._make_parts()
         self._lay_out_parts()
         session.event.connect(self._hear)
@@ -51,6 +56,7 @@ class TrainingScreen(Screen):
         if project is None:
             return
         self._show_settings(project)
+        self.insight.refresh(may_change=not self.running and not project.read_only)
         run = self.newest_run(project)
         if self.running or (run and not self._previewing):
             self._show_run(run.folder if run else None)
@@ -99,10 +105,10 @@ class TrainingScreen(Screen):
         else:
             self.plot.show_plan(plan, schedule_preview.STEPS_PER_EPOCH)
 
+    @Slot()
     def _show_epochs(self) -> None:
         told = events.read_events(self._shown / "events.jsonl") if self._shown else []
-        self.epochs.show_events(told)
-        self.samples.show_events(told)
+        self.insight.show_events(told)
 
     # Following the run
 
@@ -120,8 +126,9 @@ class TrainingScreen(Screen):
     def _hear(self, event: events.Event) -> None:
         if not self.running:
             return
-        if isinstance(event, events.EpochEnded | events.SampleText):
-            self._show_epochs()
+        if isinstance(event, HEARD):
+            if not self._news.isActive():  # an epoch ends with several of them, and short epochs follow fast
+                self._news.start()
         elif isinstance(event, events.Message):
             self.show_message(event.text, event.level)
 
@@ -130,9 +137,10 @@ class TrainingScreen(Screen):
         if job != self.step:
             return
         self.plot.reread()
+        self._show_epochs()
         if ended.status == "done":
             early = " early, with the best result so far" if ended.finished_early else ""
-            self.show_message(f"The training finished{early}. Next comes “{NEXT[job]}”.")
+            self.show_message(f"The training finished{early}. Next comes “{NEXT[job]}”. {self.insight.verdict.hint()}")
         elif ended.status == "failed":
             self.show_message(ended.reason, "error")
 
@@ -144,7 +152,7 @@ class TrainingScreen(Screen):
         self.session.change(key, value)
 
     @Slot(str, object)
-    def _change_phases(self, name: str, value: Any) -> None:
+    def _change_setting(self, name: str, value: Any) -> None:
         self._change(f"{self.step}.{name}", value)
 
     @Slot(bool)
@@ -206,9 +214,8 @@ class TrainingScreen(Screen):
         self.settings, self.form, self.model_part = self.column.inside, self.column.form, self.column.model_part
         self.plot = LivePlot()
         self.bar = RunBar(self.session, self.step)
-        self.epochs = EpochsTable()
-        self.samples = SampleTexts()
-        self.samples.setVisible(self.step != "classify")
+        self.insight = InsightTabs(self.session, self.step)
+        self.epochs = self.insight.epochs
         self.phases = PhaseTable()
         self.finder = RateFinder(self.session, self.step)
         self.last_run = QPushButton("Show the &last run")
@@ -219,7 +226,8 @@ class TrainingScreen(Screen):
         self.column.changed.connect(self._change)
         self.column.phases_wanted.connect(self._show_phases)
         self.column.rate_wanted.connect(self._show_finder)
-        self.phases.changed.connect(self._change_phases)
+        self.phases.changed.connect(self._change_setting)
+        self.insight.verdict.turned.connect(self._change_setting)
         self.phases.closed.connect(self.column.close_phases)
         self.finder.picked.connect(self._take_rate)
         self.finder.closed.connect(self._show_training)
@@ -246,14 +254,9 @@ class TrainingScreen(Screen):
         self.body.addLayout(across, 1)
 
     def _below(self) -> QWidget:
-        """The epochs and what the model wrote; or the table of phases."""
-        results = QWidget()
-        across = QHBoxLayout(results)
-        across.setContentsMargins(0, 0, 0, 0)
-        across.addWidget(self.epochs, 8)
-        across.addWidget(self.samples, 3)
+        """What the training tells; or the table of phases."""
         self.below = QStackedWidget()
-        self.below.addWidget(results)
+        self.below.addWidget(self.insight)
         self.below.addWidget(self.phases)
         return self.below
 

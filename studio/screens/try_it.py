@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QTimer, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
+    QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
     QLineEdit,
@@ -23,8 +24,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio import theme
+from studio import in_training, theme
+from studio.screens.quick_try import Tried, tried
 from studio.screens.screen import Screen
+from studio.screens.watched import watch
 from studio.session import Session
 from studio.widgets.bars import Bars
 from studio.widgets.card import card, line
@@ -33,6 +36,7 @@ from studio.widgets.table import Table
 from studio.worker import Background
 from ulmfit_core.config import blend_note
 from ulmfit_core.project import Project
+from ulmfit_core.run import Control
 
 if TYPE_CHECKING:  # these import torch, which takes seconds: only the thread does that
     from ulmfit_core.inference.generate import Generator
@@ -61,15 +65,49 @@ class TryItScreen(Screen):
         self.body.addWidget(self.writer, 1)
         self.classifier.troubled.connect(self._complain)
         self.writer.troubled.connect(self._complain)
+        self.classifier.watched.connect(self._watch)
 
     def refresh(self) -> None:
-        if self.session.project:
-            self.classifier.use(self.session.project)
-            self.writer.use(self.session.project)
+        project = self.session.project
+        if project:
+            self.classifier.use(project, in_training.control_of(self.session, in_training.CLASSIFIERS))
+            self.writer.use(project, in_training.control_of(self.session, in_training.WRITERS))
+
+    @Slot(str)
+    def _watch(self, text: str) -> None:
+        if watch(self.session, text):
+            self.show_message("This text is read after each epoch of a training: see “Watched” under its plots.")
 
     @Slot(str)
     def _complain(self, sentence: str) -> None:
         self.show_message(sentence, "error")
+
+
+class Source(QComboBox):
+    """Whether the saved model answers or a copy of the one in training; seen only while there is the latter."""
+
+    def __init__(self, saved: str):
+        super().__init__()
+        self.addItems([saved, "The model in training"])
+        self.setAccessibleName("Which model answers")
+        self.setToolTip("The saved model, or a copy of the one in training as it is when you ask.")
+        self._control: Control | None = None
+        self.hide()
+
+    def offer(self, control: Control | None, saved: bool) -> bool:
+        """Show what there is. Returns whether another training is on than before, or none any more."""
+        changed = control is not self._control
+        self._control = control
+        self.setVisible(control is not None)
+        self.setEnabled(saved)
+        if changed or not saved:
+            self.setCurrentIndex(1 if control and not saved else 0)
+        return changed
+
+    @property
+    def control(self) -> Control | None:
+        """Of the training whose model is to answer; None: the saved one."""
+        return self._control if self.currentIndex() == 1 else None
 
 
 class Lent:
@@ -89,15 +127,17 @@ class Lent:
 
 
 class ClassifierPart(QWidget):
-    """The text, its answer, and a list of earlier tries."""
+    """The text, its answer, and a list of earlier tries. `watched(text)` when it is to be read after each epoch."""
 
     troubled = Signal(str)
+    watched = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
         self._folder: Path | None = None
         self._version: object = None
         self._answer: Prediction | None = None
+        self._since = ""  # how old the model in training was when it answered
         self._tries: list[list[str]] = []
         self._model = Lent(load_predictor)
         self._background = Background(self)
@@ -106,36 +146,47 @@ class ClassifierPart(QWidget):
         self._make_parts()
         self._lay_out()
 
-    def use(self, project: Project) -> None:
-        """Answer with the project's classifier as it is now; a new one answers the text that stands there."""
+    def use(self, project: Project, training: Control | None = None) -> None:
+        """Answer with the project's classifier as it is now, or with the one in training, if that is chosen.
+
+        A new one answers the text that stands there.
+        """
         self._folder = project.bundle_folder("classify")
         version = version_of(self._folder)
-        self.text.setEnabled(version is not None)
-        self.text.setPlaceholderText("Type or paste a text here." if version else "")
-        if version != self._version:
+        changed = self.source.offer(training, version is not None)
+        usable = version is not None or training is not None
+        self.text.setEnabled(usable)
+        self.text.setPlaceholderText("Type or paste a text here." if usable else "")
+        if version != self._version or changed:
             self._version = version
             self._clear_answer()
             self._ask()
 
     @Slot()
     def _ask(self) -> None:
-        text, folder, model = self.text.toPlainText(), self._folder, self._model
-        if folder is None or self._version is None or not text.strip():
+        text, folder, model, control = self.text.toPlainText(), self._folder, self._model, self.source.control
+        if folder is None or (self._version is None and control is None) or not text.strip():
             self._background.forget()
             self._clear_answer()
             return
         if self._answer is None:
             self.hint.setText("The classifier reads …")
-        self._background.ask(lambda: model.get(folder).predict([text])[0])
+        if control:
+            self._background.ask(lambda: tried(control, "classify", text, 0, 0.0))
+        else:
+            self._background.ask(lambda: model.get(folder).predict([text])[0])
 
     @Slot(object)
-    def _show_answer(self, answer: Prediction) -> None:
+    def _show_answer(self, told: Prediction | Tried) -> None:
+        answer, self._since = (told.answer, told.since) if isinstance(told, Tried) else (told, "")
+        assert answer is not None
         self._answer = answer
         self.label.setText(answer.label)
         self.label.show()
         self.bars.set_values(shown(answer.probabilities), answer.label)
-        self.hint.setText(answer_sentence(answer))
+        self.hint.setText(answer_sentence(answer, self._since))
         self.keep.setEnabled(True)
+        self.watch.setEnabled(True)
 
     @Slot(str)
     def _refuse(self, sentence: str) -> None:
@@ -146,8 +197,9 @@ class ClassifierPart(QWidget):
         self._answer = None
         self.label.hide()
         self.bars.set_values({})
-        self.hint.setText(WAITING if self._version else NO_CLASSIFIER)
+        self.hint.setText(WAITING if self.text.isEnabled() else NO_CLASSIFIER)
         self.keep.setEnabled(False)
+        self.watch.setEnabled(False)
 
     @Slot()
     def _keep(self) -> None:
@@ -158,12 +210,19 @@ class ClassifierPart(QWidget):
         self._tries.insert(0, [answer.label, sure, " ".join(answer.text.split())])
         self.tries.set_rows(TRIES, self._tries)
 
+    @Slot()
+    def _watch(self) -> None:
+        if self._answer:
+            self.watched.emit(" ".join(self._answer.text.split()))
+
     def _make_parts(self) -> None:
+        self.source = Source("The saved classifier")
+        self.source.activated.connect(self._ask)
         self.text = QPlainTextEdit()
         self.text.setAccessibleName("Text to classify")
         self.text.setToolTip("The classifier answers a moment after you pause; the text is kept nowhere.")
         self.text.setTabChangesFocus(True)
-        self.text.setMinimumHeight(70)
+        self.text.setMinimumHeight(60)
         self._typing = QTimer(self, singleShot=True, interval=TYPING_MILLISECONDS)
         self._typing.timeout.connect(self._ask)
         self.text.textChanged.connect(self._typing.start)
@@ -175,6 +234,10 @@ class ClassifierPart(QWidget):
         self.keep.setEnabled(False)
         self.keep.clicked.connect(self._keep)
         QShortcut(QKeySequence("Ctrl+Return"), self, self._keep)
+        self.watch = QPushButton("Wat&ch this text")
+        self.watch.setToolTip("Have this text read after each epoch of a training, to see how the answer changes.")
+        self.watch.setEnabled(False)
+        self.watch.clicked.connect(self._watch)
         self.tries = Table("Earlier tries")
         self.tries.nothing = "Texts that you keep are listed here with their answers."
         self.tries.set_rows(TRIES, [])
@@ -182,11 +245,16 @@ class ClassifierPart(QWidget):
     def _lay_out(self) -> None:
         left = QVBoxLayout()
         left.setSpacing(theme.MEDIUM)
-        yours = card("Your text", "", self.text, self.keep)
-        yours.layout().setAlignment(self.keep, Qt.AlignmentFlag.AlignRight)  # type: ignore[union-attr]
+        buttons = QWidget()
+        row = QHBoxLayout(buttons)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addStretch(1)
+        row.addWidget(self.watch)
+        row.addWidget(self.keep)
+        yours = card("Your text", "", self.text, buttons)
         left.addWidget(yours, 1)
         left.addWidget(card("Earlier tries", "", self.tries), 1)
-        answer = card("Answer", "", self.label, self.hint, self.bars)
+        answer = card("Answer", "", self.source, self.label, self.hint, self.bars)
         across = QHBoxLayout(self)
         across.setContentsMargins(0, 0, 0, 0)
         across.setSpacing(theme.MEDIUM)
@@ -210,28 +278,33 @@ class WriterPart(QWidget):
         self._make_parts()
         self._lay_out()
 
-    def use(self, project: Project) -> None:
-        """Write with the fine-tuned model, or the pretrained one where there is no other."""
+    def use(self, project: Project, training: Control | None = None) -> None:
+        """Write with the one in training if that is chosen, or the fine-tuned model, or else the pretrained one."""
         folders = [project.bundle_folder(step) for step in ("finetune", "pretrain")]
         self._folder = next((folder for folder in folders if version_of(folder)), None)
-        self.write.setEnabled(self._folder is not None and not self._background.busy)
-        self.written.setPlaceholderText(NOT_WRITTEN if self._folder else NO_WRITER)
+        self.source.offer(training, self._folder is not None)
+        usable = self._folder is not None or training is not None
+        self.write.setEnabled(usable and not self._background.busy)
+        self.written.setPlaceholderText(NOT_WRITTEN if usable else NO_WRITER)
 
     @Slot()
     def _write(self) -> None:
         """Each press draws anew; the same presses after a new start write the same texts."""
-        folder, model, seed = self._folder, self._model, self._seed
-        if folder is None or self._background.busy:
+        folder, model, seed, control = self._folder, self._model, self._seed, self.source.control
+        if (folder is None and control is None) or self._background.busy:
             return
         prompt, words, heat = self.prompt.text(), self.words.value(), self.temperature.value()
         self._seed += 1
         self.write.setEnabled(False)
         self.written.setPlainText("The language model writes …")
-        self._background.ask(lambda: model.get(folder).generate(prompt, words=words, temperature=heat, seed=seed))
+        if control:
+            self._background.ask(lambda: tried(control, "", prompt, seed, heat, words))
+        elif folder:
+            self._background.ask(lambda: model.get(folder).generate(prompt, words=words, temperature=heat, seed=seed))
 
     @Slot(object)
-    def _show_text(self, text: str) -> None:
-        self.written.setPlainText(text)
+    def _show_text(self, told: str | Tried) -> None:
+        self.written.setPlainText(told if isinstance(told, str) else f"({told.since}) {told.text}")
         self.write.setEnabled(True)
 
     @Slot(str)
@@ -241,6 +314,7 @@ class WriterPart(QWidget):
         self.troubled.emit(sentence)
 
     def _make_parts(self) -> None:
+        self.source = Source("The saved model")
         self.prompt = QLineEdit()
         self.prompt.setPlaceholderText("The beginning of a text; empty lets the model begin")
         self.prompt.setAccessibleName("Beginning of the text")
@@ -266,6 +340,7 @@ class WriterPart(QWidget):
         controls = QWidget()
         across = QHBoxLayout(controls)
         across.setContentsMargins(0, 0, 0, 0)
+        across.addWidget(self.source)
         across.addWidget(self.prompt, 1)
         for part in (self.words, self.temperature, self.write):
             across.addWidget(part)
@@ -286,8 +361,10 @@ def load_generator(folder: Path) -> Generator:
     return Generator.load(folder)
 
 
-def answer_sentence(answer: Prediction) -> str:
-    """The answer in words, and what gave it where that is not the network alone."""
+def answer_sentence(answer: Prediction, since: str = "") -> str:
+    """The answer in words, and what gave it where that is not the saved network alone."""
+    if since:
+        return f"The model in training gives “{answer.label}” {answer.probabilities[answer.label]:.1%}, {since}."
     given = f"The classifier gives “{answer.label}” {answer.probabilities[answer.label]:.1%}"
     return f"{given}, {blend_note(answer.blend_weight)}." if answer.blend_weight else f"{given}."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QStandardPaths, Qt, Signal, Slot
+from PySide6.QtCore import QStandardPaths, Signal, Slot
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
@@ -15,8 +15,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QListWidget,
-    QListWidgetItem,
     QPushButton,
     QRadioButton,
     QStackedWidget,
@@ -24,11 +22,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio import recent, theme
+from studio import theme
 from studio.screens.screen import Screen
 from studio.session import Session
 from studio.widgets.card import line
 from studio.widgets.controls import ChoiceBox
+from studio.widgets.recent_list import RecentList
 from ulmfit_core import presets
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
@@ -73,7 +72,7 @@ class WelcomeScreen(Screen):
         self._connect()
 
     def refresh(self) -> None:
-        self.start.show_recent(recent.projects())
+        self.start.show_recent()
 
     def show_new_project(self) -> None:
         self.clear_message()
@@ -140,10 +139,8 @@ class StartPage(QWidget):
         self.samples = {name: self._sample_button(name) for name in SAMPLES}
         self.new = QPushButton("&New project")
         self.other = QPushButton("&Open a project…")
-        self.recent = QListWidget()
-        self.recent.setAccessibleName("Projects opened lately")
-        self.recent.itemActivated.connect(self._pick)
-        self.recent.itemClicked.connect(self._pick)
+        self.recent = RecentList()
+        self.recent.picked.connect(self.picked)
         self.none_yet = QLabel("The projects that you open will be listed here.")
         self.none_yet.setProperty("role", "muted")
         self._lay_out()
@@ -157,16 +154,9 @@ class StartPage(QWidget):
         self.choice.addButton(button)
         return button
 
-    def show_recent(self, folders: list[Path]) -> None:
-        self.recent.clear()
-        for folder in folders:
-            item = QListWidgetItem(f"{folder.name}\n{folder}")
-            item.setData(Qt.ItemDataRole.UserRole, str(folder))
-            item.setToolTip(f"Open {folder}")
-            self.recent.addItem(item)
-        self.recent.setMaximumHeight(self.recent.sizeHintForRow(0) * len(folders) + 2 * theme.SMALL)
-        self.recent.setVisible(bool(folders))
-        self.none_yet.setVisible(not folders)
+    def show_recent(self) -> None:
+        self.recent.reread()
+        self.none_yet.setVisible(not self.recent.count())
 
     def _lay_out(self) -> None:
         layout = QVBoxLayout(self)
@@ -186,10 +176,6 @@ class StartPage(QWidget):
     @Slot(QAbstractButton)
     def _choose_sample(self, button: QAbstractButton) -> None:
         self.sample.emit(button.property("sample"))
-
-    @Slot(QListWidgetItem)
-    def _pick(self, item: QListWidgetItem) -> None:
-        self.picked.emit(item.data(Qt.ItemDataRole.UserRole))
 
 
 def _way(button: QPushButton, text: str) -> QFrame:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from studio.widgets.controls import ChoiceBox, Input, NumberBox, NumbersBox, TextBox, TickBox, number
+from studio.widgets.controls import CHOICES, ChoiceBox, Input, NumberBox, NumbersBox, TextBox, TickBox, number
 
 UNBOUNDED = 1e9
 
-# The words a newcomer reads; the field's own term follows in the line of help.
+# The words a newcomer reads; the field's own term stands at the end of its help.
 LABELS = {
     "enabled": "Part of the recipe",
     "lr_max": "Highest learning rate",
@@ -124,10 +125,6 @@ def label_of(name: str) -> str:
     return LABELS.get(name, name.replace("_", " ").capitalize())
 
 
-def name_is_plain(name: str) -> bool:
-    return name.replace("_", " ") == label_of(name).lower()
-
-
 def grouped(names: list[str]) -> dict[str, list[str]]:
     """The names under their headings, in the headings' order."""
     found = {heading: [name for name in members if name in names] for heading, members in GROUPS.items()}
@@ -155,6 +152,36 @@ def zero_word(field: FieldInfo) -> str:
     if bounds(field)[0] != 0:
         return ""
     return next((word for phrase, word in ZEROS.items() if phrase in (field.description or "")), "")
+
+
+def default_text(field: FieldInfo) -> str:
+    """The default in the words of its control."""
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int | float):
+        return (zero_word(field) if value == 0 else "") or f"{value:,g} {extra(field, 'unit')}".strip()
+    return CHOICES.get(value, value) if isinstance(value, str) and value else "none"
+
+
+def range_text(field: FieldInfo) -> str:
+    """Between which numbers the value lies, with their unit; empty where it is no number."""
+    low, high = bounds(field)
+    if field.annotation not in (int, float) or low == -UNBOUNDED:
+        return ""
+    reach = f"{low:,g} to {high:,g}" if high < UNBOUNDED else f"{low:,g} and more"
+    return f"{reach} {extra(field, 'unit')}".strip()
+
+
+def help_of(kind: type[BaseModel], name: str) -> str:
+    """All that the declaration says of a knob, as rich text: meaning, default, range, source, its name in the file."""
+    field = kind.model_fields[name]
+    facts = {
+        "Default": default_text(field), "Range": range_text(field), "Source": extra(field, "source"),
+        "In project.toml": name,
+    }  # fmt: skip
+    lines = [f"{title}: {html.escape(str(fact))}" for title, fact in facts.items() if fact]
+    return "<br>".join([f"<b>{label_of(name)}</b>", html.escape(field.description or ""), "", *lines])
 
 
 def is_editable(field: FieldInfo) -> bool:

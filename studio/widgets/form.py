@@ -7,20 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QTextDocumentFragment
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWhatsThis, QWidget
 
-from studio.widgets.controls import Input, NumberBox, NumbersBox, TextBox, TickBox
-from studio.widgets.declared import (
-    UNBOUNDED,
-    bounds,
-    extra,
-    grouped,
-    is_editable,
-    label_of,
-    make_control,
-    name_is_plain,
-    problem_of,
-)
+from studio.read_only import WRITES
+from studio.widgets.controls import Input, NumbersBox, TextBox, TickBox
+from studio.widgets.declared import extra, grouped, help_of, is_editable, label_of, make_control, problem_of
 
 UNGROUPED = 8  # settings that need no headings among them
 
@@ -62,6 +54,7 @@ class FieldRow(QWidget):
         title.setBuddy(self.control)
         line = QHBoxLayout()
         line.addWidget(title, 1)
+        line.addWidget(HelpButton(self.control))
         line.addWidget(self.control)
         if isinstance(self.control, TextBox | NumbersBox):
             title.setMinimumWidth(90)
@@ -74,23 +67,17 @@ class FieldRow(QWidget):
         column.addWidget(self.note)
 
     def _describe(self) -> None:
+        """The control tells all of its declaration: to the mouse, on F1, and to a screen reader."""
+        text = help_of(type(self._model), self.name)
         self.control.setAccessibleName(label_of(self.name))
-        self.control.setAccessibleDescription(self._field.description or "")
+        self.control.setAccessibleDescription(plain(text))
         self.control.setObjectName(self.name)
-        self.setToolTip(self._tooltip())
+        self.control.setWhatsThis(text)
+        for part in (self, self.control):
+            part.setToolTip(text)
 
     def _help(self) -> str:
-        text = self._field.description or ""
-        return text if name_is_plain(self.name) else f"<b>{self.name}</b> · {text}"
-
-    def _tooltip(self) -> str:
-        low, high = bounds(self._field)
-        facts = [f"<b>{label_of(self.name)}</b> ({self.name})", self._field.description or ""]
-        if isinstance(self.control, NumberBox):
-            facts.append(f"From {low:g} to {high:g}." if high < UNBOUNDED else f"From {low:g}.")
-        if extra(self._field, "source"):
-            facts.append(f"Source: {extra(self._field, 'source')}.")
-        return "<br>".join(facts)
+        return self._field.description or ""
 
     def _choose(self, value: Any) -> None:
         problem = problem_of(self._model, self.name, value)
@@ -106,6 +93,23 @@ class FieldRow(QWidget):
         self.note.style().polish(self.note)
 
 
+class HelpButton(QToolButton):
+    """A question mark that shows all help on a control. The keyboard has F1 for it, so Tab passes it by."""
+
+    def __init__(self, control: QWidget):
+        super().__init__()
+        self._control = control
+        self.setText("?")
+        self.setProperty("role", "help")
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setAccessibleName("Help")
+        self.setToolTip("What this means, its default, its range and where it comes from. Or press F1 in the field.")
+        self.clicked.connect(self._show)
+
+    def _show(self) -> None:
+        QWhatsThis.showText(self.mapToGlobal(self.rect().bottomLeft()), self._control.whatsThis(), self)
+
+
 class Form(QWidget):
     """All knobs of a model: `names` first (else those not declared advanced), the rest folded away.
 
@@ -118,6 +122,7 @@ class Form(QWidget):
         self, model: BaseModel, names: Iterable[str] | None = None, advanced: Iterable[str] | None = None
     ):
         super().__init__()
+        self.setProperty(WRITES, True)
         self.rows: dict[str, FieldRow] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -202,6 +207,11 @@ class Fold(QFrame):
     def _open(self, opened: bool) -> None:
         self.inside.setVisible(opened)
         self.heading.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+
+
+def plain(text: str) -> str:
+    """Rich text of ours as sentences."""
+    return QTextDocumentFragment.fromHtml(text).toPlainText().replace("\n", " ")
 
 
 def split_names(

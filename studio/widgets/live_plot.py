@@ -1,28 +1,46 @@
-"""Two linked plots of a training: the loss, and each layer group's learning rate with its coming schedule.
+"""Linked plots of a training: loss, learning rates with their coming schedule, when each layer group learns, a third.
 
-Painted four times a second at most, on fixed axes, from at most 1,500 buckets a line: faster redraws and
+Painted four times a second at most, on axes that seldom move, from at most 1,500 buckets a line: faster redraws and
 ranges that follow the data steal time from the training in the same process (reference/studio.md).
 """
 
 from __future__ import annotations
 
-import math
+import html
+import time
 from pathlib import Path
 
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtCore import Qt, QTimer, Slot
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Slot
+from PySide6.QtGui import QFocusEvent, QHideEvent, QKeyEvent, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from studio import theme
-from studio.widgets.curves import Curves, positive
-from studio.widgets.plot_panel import Panel, RateAxis, pen
+from studio.widgets.crosshair import Bubble, Crosshair
+from studio.widgets.curves import CHUNK, Curves
+from studio.widgets.learn_strip import LearnStrip
+from studio.widgets.loss_plot import LossPlot
+from studio.widgets.plot_navigation import KEYS, Navigation
+from studio.widgets.plot_panel import NumberAxis, Panel, StepAxis, frame
+from studio.widgets.plot_taking import Taking
+from studio.widgets.plot_tools import PlotTools
+from studio.widgets.plot_window import ZoomBox
+from studio.widgets.rate_plot import RatePlot, group_colours, rate_range
+from studio.widgets.third_plot import ThirdPlot
 from ulmfit_core.events import Plan
 
 REDRAW_MILLISECONDS = 250
-DECADES = 4  # of the learning rate below its peak; a one-cycle ends in nothing
+RATES_SECONDS = 1.0  # between two drawings of the learning rates, which move slowly
+BETWEEN_CHUNKS = 5  # milliseconds that are left to others while a long log is read
+CATCHING_UP = 0.2  # seconds between two drawings while a long log is read
+OWN_WINDOW = 1000, 700  # pixels at first
+LOW = 320  # pixels: where there is less height the bands are thinner, without their names
 LABELLED_SHARE = 0.09  # of the width: a phase narrower than this has no room for its name
+ROOM = 0.08  # of the range of values, free above and below them
+NOTE_MILLISECONDS = 6000
+ARROWS: dict[int, int] = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+ARROW_PRESSES = 200  # from one end of what is seen to the other
+FASTER = 10  # with Shift
 
 
 class LivePlot(QWidget):
@@ -31,15 +49,17 @@ class LivePlot(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName("Plot of loss and learning rate")
+        self.setToolTip(KEYS)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.curves: Curves | None = None
         self.plan: Plan | None = None
-        self._loss_range: tuple[float, float] | None = None
+        self._loss_shown = True
+        self._fitted: dict[Panel, tuple[float, float]] = {}  # vertical ranges that the values have room in
+        self._drawn_at = self._rates_drawn_at = 0.0
+        self._rates_lag = False  # whether less of the rates is drawn than is known
+        self._make_panels()
         self._lay_out()
-        self._make_items()
-        self._timer = QTimer(self)
-        self._timer.setInterval(REDRAW_MILLISECONDS)
-        self._timer.timeout.connect(self.reread)
-        theme.changed.connect(self._recolour)
+        self._connect()
         self._recolour()
         self.clear()
 
@@ -48,32 +68,39 @@ class LivePlot(QWidget):
     def show_run(self, folder: Path) -> None:
         """Draw the run in `folder` and follow it as its files grow."""
         self.clear()
-        self.curves = Curves(folder)
+        self.curves = self.taking.curves = Curves(folder)
         self.say("The run has begun. Its curves appear with the first steps.")
-        self.reread()
+        self._choose()
 
     def show_plan(self, plan: Plan, steps_per_epoch: int = 0) -> None:
         """Draw a coming schedule alone; with `steps_per_epoch` the axis counts epochs."""
         self.clear()
         self._count_in(steps_per_epoch)
         self._draw_plan(plan)
+        self._share_height()
         self._hint.setText("The loss appears here when the training runs.\nBelow is the coming schedule.")
 
     def show_loss(self, shown: bool) -> None:
         """Whether the loss is seen above the learning rate, which else has all the room."""
-        self._loss.setVisible(shown)
+        self._loss_shown = shown
+        self._share_height()
 
     def clear(self) -> None:
         """Forget everything; the sentence takes the plots' place."""
-        self.curves = self.plan = self._loss_range = None
-        for item in (self._raw, self._smoothed, *self._live, *self._coming):
-            item.setData([], [])
-        for points in (self._validation, self._best):
-            points.setData([], [])
-        self._loss.blank()
+        self.curves = self.plan = self.taking.curves = None
+        self.look.reset(1)
+        self._fitted.clear()
+        for panel in (self.loss, self.rate, self.third):
+            panel.clear()
+        self.crosshair.hide()
+        self.note.hide()
         self._count_in(0)
         self._hint.setText("")
         self._pages.setCurrentIndex(0)
+
+    def _count_in(self, steps_per_epoch: int) -> None:
+        self.steps.count_in(steps_per_epoch)
+        self.strip.count_in("epoch" if steps_per_epoch else "step")
 
     def say(self, sentence: str) -> None:
         """What stands here while there is nothing to draw."""
@@ -84,118 +111,283 @@ class LivePlot(QWidget):
     @Slot()
     def reread(self) -> None:
         """Draw what the files have gained. A run that has ended costs two looks at file sizes."""
-        if self.curves is None or not self.curves.read() or self.curves.plan is None:
+        if self.curves is None or not (self.curves.read(CHUNK) or self._rates_lag) or self.curves.plan is None:
             return
         if self.curves.plan is not self.plan:
             self._draw_plan(self.curves.plan)
-        self._draw_loss(self.curves)
-        for line, (x, rates) in zip(self._live, self.curves.rates()):
-            line.setData(x, np.log10(rates), connect="finite")
-        self._tell()
+        catching_up = self.curves.behind and self.isVisible()
+        if not catching_up or time.monotonic() - self._drawn_at >= CATCHING_UP:
+            self._draw()
+        if catching_up:
+            QTimer.singleShot(BETWEEN_CHUNKS, self.reread)
 
     def _draw_plan(self, plan: Plan) -> None:
+        new_length = self.plan is None or plan.total_steps != self.plan.total_steps
         self.plan = plan
         self._pages.setCurrentIndex(1)
-        for panel in (self._loss, self._rate):
-            panel.plot.setXRange(0, max(1, plan.total_steps), padding=0.015)
-        while len(self._coming) < len(plan.groups):
-            self._coming.append(self._rate.add(pg.PlotCurveItem(), 1))
-            self._live.append(self._rate.add(pg.PlotCurveItem(), 5))
-        for line, rates in zip(self._coming, plan.rates):
-            line.setData(np.array(plan.rate_steps, float), np.log10(positive(rates)), connect="finite")
-        self._rate.set_range(*rate_range(plan))
-        self._draw_phases(plan)
+        if new_length:
+            self.look.reset(plan.total_steps)
+        self.strip.show_groups(plan.groups)
         self._recolour()
+        self._look()
 
-    def _draw_phases(self, plan: Plan) -> None:
-        steps = [float(phase["first_step"]) for phase in plan.phases]
-        names = phase_names(plan)
-        self._loss.set_borders(steps if len(steps) > 1 else [], names)
-        self._rate.set_borders(steps if len(steps) > 1 else [], [""] * len(names))
-
-    def _draw_loss(self, curves: Curves) -> None:
-        self._raw.setData(*curves.raw(), skipFiniteCheck=True)
-        self._smoothed.setData(*curves.smoothed(), skipFiniteCheck=True)
-        self._validation.setData(*curves.validation())
-        self._best.setData(*curves.best())
-        seen = curves.loss_range()
-        self._hint.setText("" if seen else "Waiting for the first step.")
-        if seen:
-            self._fit_loss(*seen)
-
-    def _fit_loss(self, low: float, high: float) -> None:
-        """Widen the axis only when the loss leaves it, with room to spare, so that it seldom moves."""
-        if self._loss_range and self._loss_range[0] <= low and high <= self._loss_range[1]:
+    def _look(self) -> None:
+        """Put the axes where the window of steps is, and all that depends on them."""
+        window, plan = self.look.window, self.plan
+        if plan is None:
             return
-        room = max(0.1 * (high - low), 0.02)
-        self._loss_range = max(0.0, low - room), high + room
-        self._loss.set_range(*self._loss_range)
+        places = float(window.place(window.first)), float(window.place(window.last))
+        for panel in self.panels:
+            panel.plot.setXRange(*places, padding=0 if window.zoomed else 0.015)
+        begins = [phase["first_step"] for phase in plan.phases] if len(plan.phases) > 1 else []
+        last = window.last - LABELLED_SHARE * (window.last - window.first)
+        names = [name if window.first <= step <= last else "" for step, name in zip(begins, phase_names(plan))]
+        for panel in self.panels:
+            named = panel is self.upper and (self.curves is not None or not self._loss_shown)
+            drawn = begins if self.curves or panel is not self.loss else []
+            shown = names if named else [""] * len(names)
+            panel.set_borders([float(window.place(step)) for step in drawn], shown)
+        self.rate.show_plan(plan, window)
+        for panel, chosen in ({self.rate: rate_range(plan)} | self.look.heights).items():
+            if panel is not self.strip:
+                panel.set_range(*chosen)
+        self.strip.draw(plan, self.curves, window, group_colours(len(plan.groups)))
+        if self.curves:
+            self.curves.look_at(int(window.first), int(np.ceil(window.last)), window.log)
+        growing = self.curves is not None and not self.curves.ended
+        self.tools.offer(self.look.zoomed, window.follows, window.zoomed and growing)
 
-    def _tell(self) -> None:
+    def _draw(self) -> None:
+        curves, plan, window = self.curves, self.plan, self.look.window
+        if curves is None or plan is None:
+            return
+        self._drawn_at, self.look.newest = time.monotonic(), curves.count
+        if window.follow(curves.count):
+            self._look()
+        self._fit(self.loss, self.loss.draw(curves, window))
+        self._hint.setText("" if self.loss in self._fitted else "Waiting for the first step.")
+        if self.third.isVisibleTo(self):
+            self._fit(self.third, self.third.draw(curves, window))
+        self._rates_lag = not curves.ended and self._drawn_at - self._rates_drawn_at < RATES_SECONDS
+        if not self._rates_lag:
+            self._rates_drawn_at = self._drawn_at
+            self.rate.draw(curves, window)
+            self.strip.draw(plan, curves, window, group_colours(len(plan.groups)))
+        self._tell(curves, plan)
+        if self.crosshair.shown:
+            self.crosshair.tell(curves, plan, self.upper)
+
+    def _fit(self, panel: Panel, seen: tuple[float, float] | None) -> None:
+        """Widen an axis only when the values leave it, with room to spare, so that it seldom moves."""
+        fitted = self._fitted.get(panel)
+        if seen is None or panel in self.look.heights or (fitted and fitted[0] <= seen[0] and seen[1] <= fitted[1]):
+            return
+        room = max(ROOM * (seen[1] - seen[0]), 0.02 * abs(seen[1]), 1e-9)
+        log = isinstance(panel, LossPlot | ThirdPlot) and panel.axis.log
+        low = seen[0] - room if log or seen[0] < 0 else max(0.0, seen[0] - room)
+        self._fitted[panel] = low, seen[1] + room
+        panel.set_range(*self._fitted[panel])
+
+    def _tell(self, curves: Curves, plan: Plan) -> None:
         """The newest figures, for those who do not see the curves."""
-        if self.curves and self.plan and self.curves.count:
-            loss = self.curves.smoothed()[1][-1]
-            done = f"step {self.curves.count:,} of {self.plan.total_steps:,}"
-            self.setAccessibleDescription(f"Smoothed loss {loss:.3f} at {done}.")
+        losses = self.loss.smoothed.yData
+        if losses is not None and len(losses) and not self.crosshair.shown:
+            done = f"step {curves.count:,} of {plan.total_steps:,}"
+            self.setAccessibleDescription(f"Smoothed loss {losses[-1]:.3f} at {done}.")
+
+    # What a person looks at
+
+    @Slot()
+    def _choose(self) -> None:
+        """Draw anew as the tools say."""
+        self.look.window.log = self.steps.log = self.tools.log_steps
+        if self.loss.axis.log != self.tools.log_loss:
+            self.loss.axis.log = self.tools.log_loss
+            self.look.heights.pop(self.loss, None)
+        if self.third.kind != self.tools.third:
+            self.third.choose(self.tools.third)
+            self.look.heights.pop(self.third, None)
+        if self.curves:
+            self.curves.smoothing = self.tools.smoothing
+        self._share_height()
+        self._look_anew()
+
+    @Slot()
+    def _look_anew(self) -> None:
+        """Draw the part that is looked at now."""
+        self._fitted.clear()
+        self._look()
+        if self.curves:
+            self.curves.behind = True  # there is something to draw
+            self._drawn_at = self._rates_drawn_at = 0.0
+            self.reread()
+        self._say_legends()
+
+    @Slot(object)
+    def _point(self, position: QPointF) -> None:
+        """The mouse is there in the scene of the plot that sends this."""
+        panel = next(panel for panel in self.panels if panel.plot.scene() is self.sender())
+        box = panel.plot.getViewBox()
+        if self.plan is not None and box.sceneBoundingRect().contains(position):
+            self.cross(self.look.window.step(box.mapSceneToView(position).x()))
+
+    def cross(self, step: float) -> None:
+        """Put the crosshair on the step nearest to that."""
+        if self.plan is not None:
+            last = max(1, self.curves.count) if self.curves else self.plan.total_steps
+            self.crosshair.move(min(max(0, round(step)), last - 1), self.look.window)
+            self.crosshair.tell(self.curves, self.plan, self.upper)
+            self.setAccessibleDescription(self.crosshair.words)
+
+    def event(self, event: QEvent) -> bool:
+        """What mouse and keys do is told beside the plots, not over the figures under the crosshair."""
+        return (event.type() == QEvent.Type.ToolTip and self.crosshair.shown) or super().event(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        if not self.hasFocus():
+            self._uncross()
+
+    def _uncross(self) -> None:
+        self.crosshair.hide()
+        self._say_legends()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        pressed, shown = event.key(), self.crosshair.shown
+        if pressed == Qt.Key.Key_Escape and self.isWindow():
+            self.close()
+        elif self.plan is None:
+            super().keyPressEvent(event)
+        elif pressed in ARROWS:
+            window = self.look.window
+            by = max(1, round((window.last - window.first) / ARROW_PRESSES))
+            faster = FASTER if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1
+            self.cross((self.crosshair.step if shown else window.last) + ARROWS[pressed] * by * faster)
+        elif pressed in (Qt.Key.Key_Home, Qt.Key.Key_End):
+            self.cross(self.look.window.first if pressed == Qt.Key.Key_Home else self.look.window.last)
+        elif not self.look.press(pressed, self.crosshair.step if shown else None):
+            super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.plots.update()
+        if event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason):
+            self.cross(self.look.window.last)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.plots.update()
+        if not self.underMouse():
+            self._uncross()
+
+    @Slot(str)
+    def _note(self, sentence: str) -> None:
+        """Say for a while how it went with what was asked for."""
+        self.note.show_at(html.escape(sentence), self.upper.pos())
+        self._note_timer.start()
+
+    @Slot()
+    def open_window(self) -> None:
+        """The same run once more, in a window that can be as large as the screen."""
+        if self.curves is None:
+            return
+        made = LivePlot()
+        made.setParent(self.window(), Qt.WindowType.Window)
+        made.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        made.setWindowTitle(f"Curves of {self.curves.folder.name}")
+        made.setContentsMargins(*[theme.MEDIUM] * 4)
+        made.resize(*OWN_WINDOW)
+        made.show_run(self.curves.folder)
+        made.show()
 
     # Making and colouring
 
+    def _make_panels(self) -> None:
+        boxes = [ZoomBox(enableMenu=False) for _ in range(4)]
+        self.plots = _Framed(self)
+        self.steps = StepAxis("bottom")
+        self.loss, self.third, self.rate = LossPlot(boxes[0]), ThirdPlot(boxes[1]), RatePlot(boxes[2])
+        self.strip = LearnStrip(NumberAxis("left"), self.steps, boxes[3])
+        self.panels: list[Panel] = [self.loss, self.third, self.rate, self.strip]
+        for panel in self.panels[:-1]:
+            panel.plot.getAxis("bottom").setStyle(showValues=False, tickLength=0)
+            panel.plot.getAxis("bottom").setHeight(3)
+        self.crosshair = Crosshair(self.plots, self.loss, self.third, self.rate, self.strip)
+        self.look = Navigation(self.panels)
+        self.tools = PlotTools()
+        self.note = Bubble(self.plots)
+        self.taking = Taking(self.plots, (self.tools, self.note))
+        self._note_timer = QTimer(self)
+        self._note_timer.setSingleShot(True)
+        self._note_timer.setInterval(NOTE_MILLISECONDS)
+        self._timer = QTimer(self)
+        self._timer.setInterval(REDRAW_MILLISECONDS)
+
+    def _connect(self) -> None:
+        self._timer.timeout.connect(self.reread)
+        theme.changed.connect(self._recolour)
+        self.tools.changed.connect(self._choose)
+        self.tools.all_wanted.connect(self.look.show_all)
+        self.tools.follow_wanted.connect(self.look.follow)
+        self.tools.asked.connect(self.taking.take)
+        self.tools.window_wanted.connect(self.open_window)
+        self.taking.told.connect(self._note)
+        self._note_timer.timeout.connect(self.note.hide)
+        self.look.changed.connect(self._look_anew)
+        for panel in self.panels:
+            panel.plot.scene().sigMouseMoved.connect(self._point)
+
     def _lay_out(self) -> None:
-        self._loss = Panel("Loss", pg.AxisItem("left"))
-        self._rate = Panel("Learning rate", RateAxis("left"))
-        self._loss.plot.getAxis("bottom").setStyle(showValues=False)
-        self._rate.plot.setXLink(self._loss.plot)
         self._sentence = QLabel(wordWrap=True, alignment=Qt.AlignmentFlag.AlignCenter)
         self._sentence.setProperty("role", "muted")
-        self._pages = QStackedLayout(self)
-        self._pages.addWidget(self._sentence)
-        self._pages.addWidget(self._both_plots())
-
-    def _both_plots(self) -> QWidget:
         self._hint = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
         self._hint.setProperty("role", "muted")
         self._hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        QVBoxLayout(self._loss.plot).addWidget(self._hint)
-        page = QWidget()
-        column = QVBoxLayout(page)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._loss, 3)
-        column.addWidget(self._rate, 2)
-        return page
+        QVBoxLayout(self.loss.plot).addWidget(self._hint)
+        self._column = QVBoxLayout(self.plots)
+        self._column.setContentsMargins(3, 3, 3, 3)
+        self._column.setSpacing(2)
+        for panel in self.panels:
+            self._column.addWidget(panel)
+        self.loss.top.addWidget(self.tools)
+        self._pages = QStackedLayout(self)
+        self._pages.addWidget(self._sentence)
+        self._pages.addWidget(self.plots)
 
-    def _make_items(self) -> None:
-        self._raw = self._loss.add(pg.PlotCurveItem(antialias=True), 1)
-        self._smoothed = self._loss.add(pg.PlotCurveItem(), 5)
-        self._validation = self._loss.add(pg.ScatterPlotItem(size=9, symbol="d"), 8)
-        self._best = self._loss.add(pg.ScatterPlotItem(size=17, symbol="o", brush=None), 9)
-        self._coming: list[pg.PlotCurveItem] = []
-        self._live: list[pg.PlotCurveItem] = []
+    def _share_height(self) -> None:
+        """Before the start the schedule has most of it, later the loss."""
+        coming = self.curves is None
+        self.loss.setVisible(self._loss_shown)
+        self.third.setVisible(bool(self.third.kind) and not coming and self._loss_shown)
+        self.tools.setVisible(self._loss_shown and not coming)
+        for panel, share in ((self.loss, 1 if coming else 5), (self.third, 3), (self.rate, 3)):
+            self._column.setStretchFactor(panel, share)
 
-    def _count_in(self, steps_per_epoch: int) -> None:
-        axis = self._rate.plot.getAxis("bottom")
-        axis.enableAutoSIPrefix(False)
-        axis.setScale(1 / steps_per_epoch if steps_per_epoch else 1.0)
-        axis.setLabel("epoch" if steps_per_epoch else "step")
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.strip.set_low(event.size().height() < LOW)
+
+    @property
+    def upper(self) -> Panel:
+        """The topmost plot with lines in it: the phases are named there."""
+        return self.loss if self._loss_shown and self.curves else self.rate
 
     @Slot()
     def _recolour(self) -> None:
-        loss, validation = theme.line_colours()[:2]
-        self._loss.recolour()
-        self._rate.recolour()
-        self._raw.setPen(pen(loss, alpha=80))
-        self._smoothed.setPen(pen(loss, width=2))
-        self._validation.setBrush(validation)
-        self._validation.setPen(None)
-        self._best.setPen(pen(validation, width=2))
-        for line, live, colour in zip(self._coming, self._live, self._group_colours()):
-            line.setPen(pen(colour, dashed=True))
-            live.setPen(pen(colour, width=2))
-        self._loss.legend.setText(loss_legend())
-        self._rate.legend.setText(rate_legend(self.plan, self._group_colours()))
+        for panel in self.panels:
+            panel.recolour()
+        self.crosshair.recolour()
+        if self.plan is not None:
+            self.strip.draw(self.plan, self.curves, self.look.window, group_colours(len(self.plan.groups)))
+        self._say_legends()
 
-    def _group_colours(self) -> list[str]:
-        colours = theme.line_colours()
-        return [colours[number % len(colours)] for number in range(len(self._coming))]
+    def _say_legends(self) -> None:
+        if self.crosshair.shown:
+            return
+        self.loss.say_legend() if self.curves else self.loss.legend.say("")
+        self.rate.say_legend(self.plan)
+        if self.third.kind:
+            self.third.say_legend()
 
     # Hidden plots rest
 
@@ -209,12 +401,17 @@ class LivePlot(QWidget):
         self._timer.stop()
 
 
-def rate_range(plan: Plan) -> tuple[float, float]:
-    """Logarithms of the lowest and highest rate that have a place on the axis."""
-    rates = [rate for group in plan.rates for rate in group if rate > 0] or [1e-3]
-    highest = math.log10(max(rates))
-    lowest = max(math.log10(min(rates)), highest - DECADES)
-    return lowest - 0.15, highest + 0.15
+class _Framed(QWidget):
+    """The plots, with a frame while the keyboard is theirs."""
+
+    def __init__(self, owner: QWidget):
+        super().__init__()
+        self._owner = owner
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._owner.hasFocus():
+            frame(self)
 
 
 def phase_names(plan: Plan) -> list[str]:
@@ -228,20 +425,3 @@ def phase_names(plan: Plan) -> list[str]:
         names.append(name if wide else "")
         known.update(fresh)
     return names
-
-
-def key(colour: str, sign: str, text: str) -> str:
-    return f'<span style="color:{colour}">{sign}</span>&nbsp;{text.replace(" ", "&nbsp;")}'
-
-
-def loss_legend() -> str:
-    loss, validation = theme.line_colours()[:2]
-    lines = [key(loss, "─", "each step"), key(loss, "━", "smoothed")]
-    return "&nbsp; ".join([*lines, key(validation, "◆", "validation"), key(validation, "◯", "best")])
-
-
-def rate_legend(plan: Plan | None, colours: list[str]) -> str:
-    if plan is None:
-        return ""
-    groups = [key(colour, "━", name) for name, colour in zip(plan.groups, colours)]
-    return "&nbsp; ".join([*groups, key(theme.colours().muted, "┄", "planned")])

@@ -52,13 +52,14 @@ class PathField(QWidget):
         self.browse.setAccessibleName(f"Browse for: {name}")
         self.browse.setToolTip("Choose one or several files in a dialog." if many else "Choose a file in a dialog.")
         self.browse.clicked.connect(self._browse_file)
-        self.browse.setVisible(files)
         self.folder = QPushButton("Folder…")
         self.folder.setAccessibleName(f"Browse for a folder: {name}")
         texts = ": one with a sub-folder of text files for each label" if files else ""
         self.folder.setToolTip(f"Choose a folder in a dialog{texts}.")
         self.folder.clicked.connect(self._browse_folder)
-        self.folder.setVisible(folders)
+        for button, wanted in ((self.browse, files), (self.folder, folders)):
+            if not wanted:  # what is shown here would be a window of its own
+                button.hide()
         self.edit.setAcceptDrops(False)  # the edit would insert the address as text
         self.setAcceptDrops(True)
         self.setFocusProxy(self.edit)

@@ -2,41 +2,98 @@
 
 from __future__ import annotations
 
+import html
 import math
 from typing import Any
 
+import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from studio import theme
 
+LEAST_HEIGHT = 64
 # The phase's name stands right of its border, near the top.
 BORDER: dict[str, Any] = {"label": "", "labelOpts": {"position": 0.93, "anchors": [(0, 0.5), (0, 0.5)]}}
 
 
-class RateAxis(pg.AxisItem):
-    """Ticks 0.001, 0.002, 0.005 for values that are logarithms of learning rates."""
+class NumberAxis(pg.AxisItem):
+    """Plain numbers; with `log` the values are logarithms, and the ticks stand where the numbers are round."""
+
+    def __init__(self, side: str, log: bool = False):
+        super().__init__(side)
+        self.log = log
+        self.label_size = 15 if side in ("left", "right") else 55  # pixels along the axis
+        self.enableAutoSIPrefix(False)
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
-        mantissas = (1, 2, 5) if high - low < 2.2 else (1,)
-        decades = range(math.floor(low), math.ceil(high) + 1)
-        ticks = [decade + math.log10(mantissa) for decade in decades for mantissa in mantissas]
-        return [(1.0, [tick for tick in ticks if low <= tick <= high])]
+        if not self.log:
+            return super().tickValues(low, high, size)
+        ticks = [tick for tick in log_ticks(low, high) if low <= tick <= high]
+        room = max(2, int(size / self.label_size))
+        return [(1.0, ticks[:: -(-len(ticks) // room) or 1])]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
-        return [f"{10**value:.1g}" if value < -5.5 else f"{10**value:.5f}".rstrip("0").rstrip(".") for value in values]
+        if self.log:
+            return [number(10**value) for value in values]
+        if spacing * scale >= 1:
+            return [f"{value * scale:,.0f}" for value in values]
+        return super().tickStrings(values, scale, spacing)
+
+
+class RateAxis(NumberAxis):
+    """Learning rates by their logarithms: 0.001, 0.01 …"""
+
+    def __init__(self, side: str):
+        super().__init__(side, log=True)
+
+
+class StepAxis(NumberAxis):
+    """Steps, counted from 1 where they are logarithms; or epochs."""
+
+    def count_in(self, steps_per_epoch: int) -> None:
+        """Count epochs of so many steps; 0 for steps."""
+        self.setScale(1 / steps_per_epoch if steps_per_epoch else 1.0)
+
+
+class Legend(QLabel):
+    """Says the longest of several texts that has room; it never asks for more room than there is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.RichText)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._texts: tuple[str, ...] = ()
+
+    def say(self, *texts: str) -> None:
+        """The longest text first."""
+        self._texts = texts
+        self._choose()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._choose()
+
+    def _choose(self) -> None:
+        for text in self._texts:
+            self.setText(text)
+            if self.sizeHint().width() <= self.width():
+                return
 
 
 class Panel(QWidget):
     """One plot under its heading and legend, with horizontal grid lines and vertical phase borders."""
 
-    def __init__(self, title: str, axis: pg.AxisItem, bottom: pg.AxisItem | None = None):
+    def __init__(
+        self, title: str, axis: pg.AxisItem, bottom: pg.AxisItem | None = None, box: pg.ViewBox | None = None
+    ):
         super().__init__()
-        self.plot = pg.PlotWidget(axisItems={"left": axis, **({"bottom": bottom} if bottom else {})})
-        self.legend = QLabel()
-        self.legend.setTextFormat(Qt.TextFormat.RichText)
+        axes = {"left": axis, **({"bottom": bottom} if bottom else {})}
+        self.plot = pg.PlotWidget(axisItems=axes, **({"viewBox": box} if box else {}))
+        self.legend = Legend()
         self.heading = QLabel(title)
         self.heading.setProperty("role", "subheading")
         self._grid: list[pg.InfiniteLine] = []
@@ -45,18 +102,18 @@ class Panel(QWidget):
         self._quieten()
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.addWidget(self.heading)
-        top.addStretch(1)
-        top.addWidget(self.legend)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addLayout(top)
-        column.addWidget(self.plot, 1)
+        self.top = QHBoxLayout()
+        self.top.setSpacing(theme.MEDIUM)
+        self.top.addWidget(self.heading)
+        self.top.addWidget(self.legend, 1)
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(2)
+        self.column.addLayout(self.top)
+        self.column.addWidget(self.plot, 1)
 
     def _quieten(self) -> None:
-        """No zoom, no menu, no range that follows the data: a wheel meant for the page moves the page."""
+        """No menu and no range that follows the data; what the mouse may do is for the box of the view to say."""
         self.plot.setMouseEnabled(False, False)
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
@@ -64,7 +121,7 @@ class Panel(QWidget):
         self.plot.getAxis("left").setWidth(58)
         self.plot.getPlotItem().setContentsMargins(0, 8, 14, 4)  # room for the outermost labels
         self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.plot.setMinimumHeight(90)
+        self.plot.setMinimumHeight(LEAST_HEIGHT)
 
     def add(self, item: pg.GraphicsObject, height: float) -> pg.GraphicsObject:
         item.setZValue(height)
@@ -104,13 +161,15 @@ class Panel(QWidget):
 
     def _place(self, lines: list[pg.InfiniteLine], places: list[float], angle: int) -> None:
         """Move lines that are there, add what is missing, hide what is too many: none is made anew."""
-        while len(lines) < len(places):
+        lacking = len(places) - len(lines)
+        for _ in range(lacking):
             lines.append(self.add(pg.InfiniteLine(angle=angle, **(BORDER if angle else {})), -10))
         for line, place in zip(lines, places):
             line.setPos(place)
         for number, line in enumerate(lines):
             line.setVisible(number < len(places))
-        self.recolour()
+        if lacking > 0:
+            self.recolour()
 
     @staticmethod
     def _name(line: pg.InfiniteLine, name: str) -> None:
@@ -118,7 +177,46 @@ class Panel(QWidget):
         line.label.setVisible(bool(name))
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """Logarithms of round numbers between those two: decades, with 2 and 5 of each, or even steps in a narrow range."""
+    if high - low < 0.8:
+        least, most = 10**low, 10**high
+        spacing = round_step((most - least) / 4)
+        return [math.log10(n * spacing) for n in range(math.ceil(least / spacing), int(most / spacing) + 1) if n > 0]
+    mantissas = (1, 2, 5) if high - low < 2.2 else (1,)
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    return [decade + math.log10(mantissa) for decade in decades for mantissa in mantissas]
+
+
+def round_step(about: float) -> float:
+    """The next of 1, 2, 5, 10, 20 … or their fractions that is not smaller."""
+    decade = 10.0 ** math.floor(math.log10(about))
+    return next(factor * decade for factor in (1, 2, 5, 10) if factor * decade >= about * (1 - 1e-9))
+
+
+def number(value: float) -> str:
+    """As short as it can be read: 12,000, 4.5, 0.0004, 1e-6."""
+    if value >= 1000:
+        return f"{value:,.0f}"
+    if value >= 0.0000099 or value == 0:
+        return np.format_float_positional(float(f"{value:.4g}"), trim="-")
+    return f"{value:.2g}".replace("e-0", "e-")
+
+
+def frame(part: QWidget) -> None:
+    """Draw, while `part` paints itself, what shows that the keyboard is its own."""
+    painter = QPainter(part)
+    painter.setPen(QPen(QColor(theme.colours().accent), 2))
+    painter.drawRect(part.rect().adjusted(1, 1, -1, -1))
+    painter.end()
+
+
 def pen(colour: str, width: int = 1, dashed: bool = False, alpha: int = 255) -> QPen:
     shade = QColor(colour)
     shade.setAlpha(alpha)
     return pg.mkPen(shade, width=width, style=Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine)
+
+
+def key(colour: str, sign: str, text: str) -> str:
+    """An entry of a legend: a sign in its line's colour, and what the line is."""
+    return f'<span style="color:{colour}">{sign}</span>&nbsp;{html.escape(text).replace(" ", "&nbsp;")}'

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QEvent, Qt, Signal, Slot
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QPaintEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout
 
 from studio import theme
 from studio.widgets.card import line
 from studio.widgets.curves import positive
-from studio.widgets.live_plot import key
-from studio.widgets.plot_panel import Panel, RateAxis, pen
+from studio.widgets.plot_panel import Panel, RateAxis, frame, key, pen
 from ulmfit_core.run import Steps, read_steps
 
 # Suggestion → its name on screen and what it means.
@@ -25,11 +25,15 @@ SUGGESTIONS = {
     "minimum": ("Minimum / 10", "A tenth of the rate with the lowest loss. Bold."),
     "slide": ("Slide", "Just before the loss turns up. Bold."),
 }
+ARROWS: dict[int, int] = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 FALL_ROOM = 0.35  # of the fall, above and below it: where the loss shoots up does not matter
 
 
 class RateCurve(Panel):
-    """Draws a search's steps file; its x axis holds logarithms. `clicked(rate)` where the person clicks."""
+    """Draws a search's steps file; its x axis holds logarithms.
+
+    `clicked(rate)` where the person clicks, or presses Enter after going there with the arrow keys.
+    """
 
     clicked = Signal(float)
 
@@ -50,7 +54,14 @@ class RateCurve(Panel):
         self.smoothed = self.add(pg.PlotCurveItem(), 5)
         self._marks = {name: self.add(pg.InfiniteLine(angle=90), -5) for name in SUGGESTIONS}
         self.now = self.add(pg.InfiniteLine(angle=90), -5)
-        self.now.hide()
+        self.pointer = self.add(pg.InfiniteLine(angle=90), 10)  # where the mouse or the keys are
+        for each in (self.now, self.pointer):
+            each.hide()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.column.setContentsMargins(3, 3, 3, 3)  # of a frame while the keyboard is the curve's
+        self.setAccessibleName("Curve of the search")
+        self.setToolTip("The arrow keys go along the curve.")
+        self.plot.scene().sigMouseMoved.connect(self._hover)
         theme.changed.connect(self._recolour_all)
         self._recolour_all()
 
@@ -59,6 +70,7 @@ class RateCurve(Panel):
         self.folder, self.steps = folder, _no_steps()
         for item in (self._raw, self.smoothed):
             item.setData([], [])
+        self.pointer.hide()
         self.blank()
         self.show_report(report)
         self.reread()
@@ -101,6 +113,64 @@ class RateCurve(Panel):
         if len(self.steps.values) and box.sceneBoundingRect().contains(event.scenePos()):
             self.clicked.emit(10 ** box.mapSceneToView(event.scenePos()).x())
 
+    # Pointing at a rate
+
+    @Slot(object)
+    def _hover(self, position: Any) -> None:
+        box = self.plot.getPlotItem().getViewBox()
+        if box.sceneBoundingRect().contains(position):
+            self.point(10 ** box.mapSceneToView(position).x())
+
+    def point(self, rate: float) -> None:
+        """Move the pointer to the step of the search that is nearest to a rate, and say its loss."""
+        if not len(self.steps.values):
+            return
+        rates = positive(self.steps["lr"])
+        at = int(np.nanargmin(np.abs(np.log(rates / rate))))
+        self.pointer.setPos(math.log10(rates[at]))
+        self.pointer.show()
+        told = f"rate {rates[at]:.2g}: loss {self.steps['loss'][at]:.3f}, smoothed {self.steps['smoothed'][at]:.3f}"
+        self.legend.say(f"<b>{told}</b>", f"<b>{rates[at]:.2g}</b>")
+        self.setAccessibleDescription(told)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        pressed = event.key()
+        if not len(self.steps.values):
+            super().keyPressEvent(event)
+        elif pressed in ARROWS:
+            rates = positive(self.steps["lr"])
+            at = int(np.nanargmin(np.abs(np.log10(rates) - self.pointer.value()))) + ARROWS[pressed]
+            start = len(rates) // 2
+            self.point(float(rates[min(max(0, at), len(rates) - 1) if self.pointer.isVisible() else start]))
+        elif pressed in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.pointer.isVisible():
+            self.clicked.emit(10 ** self.pointer.value())
+        else:
+            super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self.update()
+        self._leave()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        if not self.hasFocus():
+            self._leave()
+
+    def _leave(self) -> None:
+        self.pointer.hide()
+        self._write_legend()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """With a frame while the keyboard is the curve's."""
+        super().paintEvent(event)
+        if self.hasFocus():
+            frame(self)
+
     @Slot()
     def _recolour_all(self) -> None:
         loss, now, *others = theme.line_colours()
@@ -108,6 +178,7 @@ class RateCurve(Panel):
         self._raw.setPen(pen(loss, alpha=90))
         self.smoothed.setPen(pen(loss, width=3))
         self.now.setPen(pen(now, width=2))
+        self.pointer.setPen(pen(theme.colours().text, dashed=True))
         for (name, mark), colour in zip(self._marks.items(), others):
             mark.setPen(pen(colour, width=2, dashed=True))
             self.titles[name].setText(f'<b><span style="color:{colour}">┇</span> {SUGGESTIONS[name][0]}</b>')
@@ -121,7 +192,7 @@ class RateCurve(Panel):
             keys += [(now, "┃", "rate in the settings")]
         else:
             keys += [(colour, "┇", SUGGESTIONS[name][0]) for name, colour in zip(SUGGESTIONS, others)]
-        self.legend.setText("&nbsp; ".join(key(*each) for each in keys))
+        self.legend.say("&nbsp; ".join(key(*each) for each in keys), "")
 
 
 def suggestions_text(found: dict[str, float]) -> str:

@@ -28,7 +28,7 @@ ABOUT = (
     "A good rate lies where the loss falls, well before it turns up."
 )
 STOPPED = "Stopped. Nothing was changed."
-CLICK = "Click the curve to take any other rate."
+CLICK = "Click the curve to take any other rate; or go along it with the arrow keys and press Enter."
 
 
 class RateFinder(QWidget):

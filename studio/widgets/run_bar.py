@@ -7,18 +7,23 @@ from pathlib import Path
 
 from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.session import Session
 from studio.widgets import pace
+from studio.widgets.beside import Beside
 from ulmfit_core import catalog, events
-from ulmfit_core.project import RunInfo, StepState
+from ulmfit_core.project import RunInfo, StepState, busy_sentence
 from ulmfit_core.run import read_steps
+from ulmfit_core.training.plan import tail_length
 
 TICK_MILLISECONDS = 250
 PARTS = 1000  # of a progress bar
 TRAINED = ("pretrain", "finetune", "classify")
+FINISH_TIP = "End early and well: the learning rates fall to zero over {tail}, then the best result is kept."
+END_TIP = "End without waiting until the learning rates are at zero. The best result so far is kept."
+NARROW = 600  # pixels, below which the sentence stands under the buttons
 
 
 class RunBar(QWidget):
@@ -33,6 +38,7 @@ class RunBar(QWidget):
         self._progress: events.Progress | None = None
         self._step = 0
         self._figures = ""
+        self._tail = "A few steps"
         self._resumable: RunInfo | None = None
         self.overall, self.phase, self.epoch = Meter("Whole run"), Meter("Phase"), Meter("Epoch")
         self.status = QLabel(wordWrap=True)
@@ -105,7 +111,7 @@ class RunBar(QWidget):
         if not self.running:
             return
         control = self.session.control
-        self._offer_control(bool(control and not control.stopping and not control.finishing))
+        self._offer_control(bool(control and not control.stopping))
         if self._plan and self.session.run_folder:
             self._show_training(self._plan, self.session.run_folder)
         elif self._progress:
@@ -141,14 +147,26 @@ class RunBar(QWidget):
         title = plan.phases[at.phase]["title"]
         self.phase.show_share(f"Phase {at.phase + 1} of {len(plan.phases)}: {title}", at.phase_share)
         self.epoch.show_share(f"Epoch {at.epoch + 1} of {len(plan.epoch_ends)}", at.epoch_share)
-        self._figures = figures(plan.total_steps - at.step, *pace.speed(steps))
+        left, speed = plan.total_steps - at.step, pace.speed(steps)
+        self._figures = figures(left, *speed)
+        self._describe_finish(at.step, left, speed[0])
+
+    def _describe_finish(self, done: int, left: int, steps_per_second: float) -> None:
+        """How long it takes to finish, from now on or from when it was asked for."""
+        control = self.session.control
+        asked = bool(control and control.finishing)
+        length = left if asked else tail_length(done, left)
+        self._tail = tail_text(length, steps_per_second)
+        say(self.finish_button, END_TIP if asked else FINISH_TIP.format(tail=self._tail))
 
     def _running_sentence(self) -> str:
         control = self.session.control
         if control and control.stopping:
             return "Stopping. The last finished step is kept."
+        if control and control.hurried:
+            return "Ending: the best result so far is measured and kept."
         if control and control.finishing:
-            return "Finishing: the best result so far is measured and kept."
+            return f"Finishing: the learning rates fall to zero. {self._tail} to go, then the best result is kept."
         if self.session.paused:
             return "Paused. Press Continue to go on."
         if self._plan is None:
@@ -157,11 +175,10 @@ class RunBar(QWidget):
         return beside + self._figures
 
     def _show_idle(self) -> None:
-        project, job = self.session.project, self.session.job
-        if project is None or job:
-            title = catalog.JOBS[job].title if job else ""
+        project, hindrance = self.session.project, self._hindrance()
+        if project is None or hindrance:
             self._offer_start(False, None)
-            self.status.setText(f"“{title}” is at work. This step can start when it is done." if job else "")
+            self.status.setText(hindrance)
             return
         waiting = project.skip_reason(self.step) or project.waits_for(self.step)
         run = project.resumable_run(self.step) if self.step in TRAINED and not waiting else None
@@ -170,6 +187,15 @@ class RunBar(QWidget):
             self.status.setText(stopped_sentence(run.folder))
         else:
             self.status.setText(waiting or idle_sentence(project.state(self.step), self.step in TRAINED))
+
+    def _hindrance(self) -> str:
+        """Why nothing at all can be started now."""
+        job, other = self.session.job, self.session.access.worker
+        if job:
+            return f"“{catalog.JOBS[job].title}” is at work. This step can start when it is done."
+        if self.session.read_only:
+            return "This window only reads the project."
+        return busy_sentence(other.sentence) if other else ""
 
     def _keep_focus(self) -> None:
         """A button that can no longer be pressed would send the focus astray, and a keyboard user with it."""
@@ -187,9 +213,11 @@ class RunBar(QWidget):
         self.start_button.setEnabled(may)
 
     def _offer_control(self, may: bool) -> None:
+        control = self.session.control
         for each in (self.pause_button, self.finish_button, self.stop_button):
-            each.setEnabled(may)
+            each.setEnabled(may and not (control and control.hurried))
         self.pause_button.setText("&Continue" if self.session.paused else "&Pause")
+        self.finish_button.setText("&End at once" if control and control.finishing else "&Finish now")
 
     # Making it
 
@@ -197,28 +225,30 @@ class RunBar(QWidget):
         self.resume_button = button("&Resume", "Go on with the stopped run at its last step.", self.resume)
         self.start_button = button(self._verb, "Begin this step with the settings shown.", self.start)
         self.pause_button = button("&Pause", "Hold the work; it goes on where it was.", self.pause_or_continue)
-        self.finish_button = button("&Finish now", "End early and keep the best result so far.", self.finish)
+        self.finish_button = button("&Finish now", FINISH_TIP.format(tail="a few steps"), self.finish)
         self.stop_button = button("S&top", "Stop soon. The last finished step is kept.", self.stop)
         self._buttons = (
             self.resume_button, self.start_button, self.pause_button, self.finish_button, self.stop_button,
         )  # fmt: skip
         self.resume_button.setProperty("primary", True)
-        for extra in (self.pause_button, self.finish_button):
-            extra.setVisible(self.step in TRAINED)
+        if self.step not in TRAINED:
+            for extra in (self.pause_button, self.finish_button):
+                extra.hide()
 
     def _lay_out(self) -> None:
-        buttons = QHBoxLayout()
+        buttons = QWidget()
+        across = QHBoxLayout(buttons)
+        across.setContentsMargins(0, 0, 0, 0)
         for each in self._buttons:
-            buttons.addWidget(each)
-        buttons.addSpacing(theme.SMALL)
-        buttons.addWidget(self.status, 1)
+            across.addWidget(each)
+        across.addStretch(1)
         meters = QHBoxLayout()
         meters.setSpacing(theme.LARGE)
         for meter in (self.overall, self.phase, self.epoch):
             meters.addWidget(meter, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(buttons)
+        column.addWidget(Beside(NARROW, {buttons: 0, self.status: 1}))
         column.addLayout(meters)
 
     # A hidden bar rests
@@ -238,6 +268,7 @@ class Meter(QWidget):
     def __init__(self, name: str):
         super().__init__()
         self.caption = QLabel()
+        self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.bar = QProgressBar()
         self.bar.setRange(0, PARTS)
         self.bar.setAccessibleName(name)
@@ -251,6 +282,7 @@ class Meter(QWidget):
 
     def show_share(self, text: str, share: float) -> None:
         self.caption.setText(f"{text}  ({share:.0%})")
+        self.caption.setToolTip(self.caption.text())  # a narrow window cuts it off
         self.bar.setRange(0, PARTS)
         self.bar.setValue(round(share * PARTS))
 
@@ -266,15 +298,27 @@ class Meter(QWidget):
 
 def button(text: str, tip: str, press: Callable[[], None]) -> QPushButton:
     made = QPushButton(text)
-    made.setToolTip(tip)
-    made.setAccessibleDescription(tip)
+    say(made, tip)
     made.clicked.connect(press)
     return made
 
 
+def say(button: QPushButton, tip: str) -> None:
+    """What the button does, for the eye and for a screen reader."""
+    button.setToolTip(tip)
+    button.setAccessibleDescription(tip)
+
+
+def tail_text(steps: int, steps_per_second: float) -> str:
+    """“20 steps (5 s)”; without the time where the speed is not known."""
+    length = f"{steps:,} step{'s' * (steps != 1)}"
+    return f"{length} ({pace.duration(steps / steps_per_second)})" if steps_per_second > 0 else length
+
+
 def plan_of(folder: Path) -> events.Plan | None:
+    """The newest plan that a run has told: one that is finished early tells another."""
     told = events.read_events(folder / "events.jsonl")
-    return next((event for event in told if isinstance(event, events.Plan)), None)
+    return next((event for event in reversed(told) if isinstance(event, events.Plan)), None)
 
 
 def stopped_sentence(folder: Path) -> str:

@@ -14,8 +14,7 @@ from PySide6.QtWidgets import QSizePolicy
 
 from studio import theme
 from studio.widgets.beside import Beside
-from studio.widgets.live_plot import key
-from studio.widgets.plot_panel import Panel, pen
+from studio.widgets.plot_panel import Panel, key, pen, round_step
 
 ROOM = 0.15  # of the values' range, above and below them
 TICKS = 5  # about so many on the axis of shares
@@ -135,12 +134,6 @@ class SizePlot(Beside):
         self.length.show_values(sizes, lengths)
         unknown = [row["unknown"] * length / max(lengths[-1], 1e-9) for row, length in zip(by_size, lengths)]
         self.known.show_values(sizes, [1 - share for share in unknown])
-
-
-def round_step(about: float) -> float:
-    """The next of 1, 2, 5, 10, 20 … or their fractions that is not smaller."""
-    decade = 10.0 ** math.floor(math.log10(about))
-    return next(factor * decade for factor in (1, 2, 5, 10) if factor * decade >= about * (1 - 1e-9))
 
 
 def size_ticks(sizes: Sequence[int]) -> list[tuple[float, str]]:

@@ -11,6 +11,8 @@ EXAMPLES = [
     events.Plan(["head"], 10, 100, [5, 10], [{"title": "all"}], [0, 9], [[0.1, 0.2]], 1000, "cpu", 2),
     events.PhaseBegan(0, "all", ["head"], 0),
     events.EpochEnded(0, 0, 5, {"accuracy": 0.5}, True),
+    events.WatchedScores(1, [{"text": "Schön!", "label": "pos", "probabilities": {"pos": 0.9, "neg": 0.1}}]),
+    events.GeneralLoss(-1, 4.5, "some text"),
     events.SampleText(0, "", "Es war einmal ein König."),
     events.CheckpointSaved(3, 0.1),
     events.Artefact("dataset", "/somewhere"),

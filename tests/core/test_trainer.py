@@ -270,7 +270,9 @@ def test_a_language_model_learns(finished):
 
 
 def test_finish_now_keeps_the_best_and_ends_as_done(copy):
+    """At once, as by two presses; tests/core/test_finish.py has the annealing of one."""
     control = Control()
+    control.finish()
     control.finish()
     ended = run(copy, "classify", control=control)
     assert ended.finished_early and ended.report["epochs"] == 1

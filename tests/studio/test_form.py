@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication, QLabel, QToolButton
+from PySide6.QtWidgets import QApplication, QLabel
 
 from studio.widgets.controls import ChoiceBox, NumberBox, TextBox, TickBox, share_text, shares
 from studio.widgets.declared import GROUPS, LABELS, REST, grouped
@@ -52,8 +52,7 @@ def test_every_knob_but_tables_has_a_control_of_its_kind(form):
 
 def test_help_label_and_names_come_from_the_declaration(form):
     row = form.rows["lr_max"]
-    assert "Highest learning rate, reached by the last layer group." in row.note.text()
-    assert "lr_max" in row.note.text()
+    assert row.note.text() == "Highest learning rate, reached by the last layer group."
     assert form.control("lr_max").accessibleName() == "Highest learning rate"
     assert any(label.buddy() is form.control("lr_max") for label in form.findChildren(QLabel))
     assert "paper 3.2" in form.rows["layer_factor"].toolTip()
@@ -62,7 +61,7 @@ def test_help_label_and_names_come_from_the_declaration(form):
 def test_advanced_knobs_are_folded_away_until_asked_for(qtbot, form):
     assert form.control("lr_max").isVisible()
     assert not form.control("beta2").isVisible()
-    qtbot.mouseClick(form.findChild(QToolButton), Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(form.advanced.heading, Qt.MouseButton.LeftButton)
     assert form.control("beta2").isVisible()
 
 

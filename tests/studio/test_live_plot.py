@@ -38,15 +38,15 @@ def test_a_finished_run_is_drawn_whole(plot, project, write_run):
     folder = write_run(project, "classify", per_epoch=20)
     plot.show_run(folder)
     total = plot.plan.total_steps
-    assert len(drawn(plot._smoothed)[0]) == total
-    assert drawn(plot._raw)[1].max() == pytest.approx(5)
-    assert len(drawn(plot._validation)[0]) == len(plot.plan.epoch_ends)
-    assert list(drawn(plot._best)[0]) == [40], "the second epoch was the best"
+    assert len(drawn(plot.loss.smoothed)[0]) == total
+    assert drawn(plot.loss.raw)[1].max() == pytest.approx(5)
+    assert len(drawn(plot.loss.validation)[0]) == len(plot.plan.epoch_ends)
+    assert list(drawn(plot.loss.best)[0]) == [40], "the second epoch was the best"
 
 
 def test_each_group_joins_in_its_phase_at_a_rate_lower_by_the_factor(plot, project, write_run):
     plot.show_run(write_run(project, "classify", per_epoch=20))
-    rates = [10 ** drawn(line)[1] for line in plot._live]
+    rates = [10 ** drawn(line)[1] for line in plot.rate.live]
     first_steps = [phase["first_step"] for phase in plot.plan.phases]
     begins = [int(np.flatnonzero(np.isfinite(rate))[0]) for rate in rates]
     assert begins == first_steps[::-1], "the head first, the embedding last"
@@ -57,7 +57,7 @@ def test_each_group_joins_in_its_phase_at_a_rate_lower_by_the_factor(plot, proje
 def test_frozen_groups_leave_a_gap_and_no_warning(plot, project, write_run):
     with np.errstate(all="raise"):
         plot.show_run(write_run(project, "classify", per_epoch=20))
-    embedding = drawn(plot._coming[0])[1]
+    embedding = drawn(plot.rate.coming[0])[1]
     assert np.isnan(embedding[0]) and np.isfinite(embedding[-1])
 
 
@@ -66,8 +66,8 @@ def test_the_schedule_stands_before_the_first_step(plot, project):
     plan = coming_plan(project.recipe, "finetune", 50)
     run.emit(plan)
     plot.show_run(run.folder)
-    assert len(drawn(plot._coming[0])[0]) == len(plan.rate_steps)
-    assert len(drawn(plot._smoothed)[0]) == 0
+    assert len(drawn(plot.rate.coming[0])[0]) == len(plan.rate_steps)
+    assert len(drawn(plot.loss.smoothed)[0]) == 0
     assert "first step" in plot._hint.text()
     run.close()
 
@@ -81,7 +81,7 @@ def test_a_growing_run_is_followed(qtbot, plot, project):
     for step in range(30):
         run.emit_step([step + 1, 4.0, *(0.001 for _ in plan.groups)])
     run.close()
-    qtbot.waitUntil(lambda: len(drawn(plot._smoothed)[0]) == 30, timeout=2000)
+    qtbot.waitUntil(lambda: len(drawn(plot.loss.smoothed)[0]) == 30, timeout=2000)
     run.close()
 
 
@@ -95,7 +95,7 @@ def test_axes_stay_while_the_loss_stays_within(plot, project):
         run.emit_step([step, loss, *(0.001 for _ in plan.groups)])
         run._flush_steps()
         plot.reread()
-        return tuple(plot._loss.plot.viewRange()[1])
+        return tuple(plot.loss.plot.viewRange()[1])
 
     plot.show_run(run.folder)
     log(1, 6.0)
@@ -103,7 +103,7 @@ def test_axes_stay_while_the_loss_stays_within(plot, project):
     assert wide[0] < 4 < 6 < wide[1]
     assert log(3, 5.0) == wide
     assert log(4, 9.0)[1] > 9
-    assert plot._loss.plot.viewRange()[0][1] >= plan.total_steps
+    assert plot.loss.plot.viewRange()[0][1] >= plan.total_steps
     run.close()
 
 
@@ -116,9 +116,9 @@ def test_a_hidden_plot_rests(qtbot, plot, project, write_run):
 
 def test_items_are_reused_from_run_to_run(plot, project, write_run):
     plot.show_run(write_run(project, "classify"))
-    count = len(plot._rate.plot.items())
+    count = len(plot.rate.plot.items())
     plot.show_run(write_run(project, "classify"))
-    assert len(plot._rate.plot.items()) == count
+    assert len(plot.rate.plot.items()) == count
 
 
 def test_clear_empties_every_curve_and_shows_the_sentence(plot, project, write_run):
@@ -126,16 +126,17 @@ def test_clear_empties_every_curve_and_shows_the_sentence(plot, project, write_r
     plot.clear()
     plot.say("Waits for “Vocabulary”.")
     assert plot._sentence.isVisible() and plot._sentence.text() == "Waits for “Vocabulary”."
-    assert all(len(drawn(line)[0]) == 0 for line in (plot._raw, plot._smoothed, *plot._live, *plot._coming))
+    lines = (plot.loss.raw, plot.loss.smoothed, *plot.rate.live, *plot.rate.coming)
+    assert all(len(drawn(line)[0]) == 0 for line in lines)
 
 
 def test_colours_follow_the_theme(qapp, plot, project, write_run):
     plot.show_run(write_run(project, "finetune"))
     try:
         theme.apply(qapp, "dark")
-        assert plot._smoothed.opts["pen"].color().name() == theme.LINES["dark"][0]
-        assert plot._loss.plot.backgroundBrush().color().name() == theme.DARK.surface
-        assert theme.LINES["dark"][0] in plot._loss.legend.text()
+        assert plot.loss.smoothed.opts["pen"].color().name() == theme.LINES["dark"][0]
+        assert plot.loss.plot.backgroundBrush().color().name() == theme.DARK.surface
+        assert theme.LINES["dark"][0] in plot.loss.legend.text()
     finally:
         theme.apply(qapp, "light")
 

@@ -99,6 +99,21 @@ def test_a_click_on_the_curve_takes_the_rate_below_the_mouse(qtbot, project_sess
     assert project_session.project.recipe.classify.lr_max == pytest.approx(0.01, rel=0.1)
 
 
+def test_a_rate_is_found_and_taken_by_the_keyboard_alone(qtbot, project_session, show, recorded):
+    screen = show(ClassifyScreen)
+    curve = screen.finder.curve
+    curve.setFocus()
+    qtbot.keyClick(curve, Qt.Key.Key_Left)
+    start = curve.pointer.value()
+    for _ in range(5):
+        qtbot.keyClick(curve, Qt.Key.Key_Left)
+    rate = 10 ** curve.pointer.value()
+    assert curve.pointer.isVisible() and rate == pytest.approx(float(curve.steps["lr"][25]))
+    assert start > curve.pointer.value() and f"rate {rate:.2g}" in curve.legend.text()
+    qtbot.keyClick(curve, Qt.Key.Key_Return)
+    assert project_session.project.recipe.classify.lr_max == float(f"{rate:.2g}")
+
+
 def test_with_a_table_of_phases_the_rate_goes_into_those_that_train_the_same(qtbot, project_session, show, recorded):
     rows = [PhaseSettings(groups=1, lr_max=0.5), PhaseSettings(groups=2, lr_max=0.4), PhaseSettings(lr_max=0.3)]
     project_session.change("classify.phases", rows)
@@ -155,8 +170,9 @@ def test_the_runs_show_a_search_with_its_curve_and_its_stages_settings(qtbot, pr
     screen = RunsScreen(project_session)
     qtbot.addWidget(screen)
     screen.show()
-    assert screen.table.texts()[0][-1].startswith("Classify: Valley 0.0021, Steepest 0.0013")
-    visible = [screen.tabs.tabText(n) for n in range(screen.tabs.count()) if screen.tabs.isTabVisible(n)]
-    assert visible == ["Curve", "Settings"] and screen.tabs.currentWidget() is screen.search
-    assert len(screen.search.smoothed.getData()[0]) == 60
-    assert "[classify]" in screen.settings.toPlainText()
+    assert screen.table.texts()[0][-2].startswith("Classify: Valley 0.0021, Steepest 0.0013")
+    details = screen.details
+    visible = [details.tabText(place) for place in range(details.count()) if details.isTabVisible(place)]
+    assert visible == ["Curve", "Card", "Settings", "Notes"] and details.currentWidget() is details.search
+    assert len(details.search.smoothed.getData()[0]) == 60
+    assert "[classify]" in details.settings.toPlainText()

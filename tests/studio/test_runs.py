@@ -1,14 +1,25 @@
-"""The Runs screen: what ran, how it went, its settings, epochs and texts; deleting one."""
+"""The Runs screen: what ran, how it went, notes and tags, comparing, running again, deleting, following others."""
 
 from __future__ import annotations
 
+import shutil
+import time
+from pathlib import Path
+
 import pytest
+from PySide6.QtCore import QFile, Qt, QTimer
+from PySide6.QtWidgets import QApplication
 
 from studio.main_window import MainWindow
-from studio.screens.runs import RunsScreen, best_result, epoch_table, measured
+from studio.screens import run_again, run_compare, run_trash
+from studio.screens.run_story import Seen, best_result, epoch_table, look, measured
+from studio.screens.runs import RunsScreen
 from studio.session import Session
-from tests.studio.test_main_window import press_in_dialog
-from ulmfit_core.events import EpochEnded, SampleText
+from tests.studio.test_main_window import give_focus, press_in_dialog
+from ulmfit_core import files
+from ulmfit_core.errors import UserError
+from ulmfit_core.events import Ended, EpochEnded, SampleText, Started
+from ulmfit_core.project import Project
 from ulmfit_core.run import Run
 
 
@@ -21,58 +32,393 @@ def screen(window: MainWindow, project_session: Session, run_job) -> RunsScreen:
     return screen
 
 
+@pytest.fixture
+def trash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A trash of the test's own: on the file system of its project."""
+    home = tmp_path / "home" / "share"
+    home.mkdir(parents=True)  # else there is no trash
+    monkeypatch.setenv("XDG_DATA_HOME", str(home))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return home / "Trash" / "files"
+
+
 def epoch(number: int, best: bool = False, **metrics: float) -> EpochEnded:
     return EpochEnded(epoch=number, phase=0, step=number * 10, metrics=metrics, best=best)
 
 
-def add_training(session: Session) -> None:
+def add_training(session: Session, status: str = "") -> Run:
     """A run's folder as a training leaves it."""
     run = Run(session.project.new_run_folder("finetune"))
-    run.open_steps(["loss", "lr:rnn1"])
+    run.open_steps(["step", "loss", "lr:rnn1"])
     for step in range(20):
-        run.emit_step([5.0 - step / 10, 0.001])
+        run.emit_step([step, 5.0 - step / 10, 0.001])
     run.emit(epoch(0, valid_loss=4.0, perplexity=54.6))
     run.emit(epoch(1, best=True, valid_loss=3.5, perplexity=33.1))
     run.emit(SampleText(1, "The sun", " came out"))
+    if status:
+        run.emit(Ended(status))
     run.close()
+    return run
+
+
+def choose(screen: RunsScreen, *rows: int) -> None:
+    screen.table.choose([screen.stories[row].info.id for row in rows])
+
+
+def visible_tabs(screen: RunsScreen) -> list[str]:
+    tabs = screen.details
+    return [tabs.tabText(place) for place in range(tabs.count()) if tabs.isTabVisible(place)]
 
 
 def test_a_row_for_each_run(screen: RunsScreen) -> None:
     rows = screen.table.texts()
     assert [row[0] for row in rows] == ["Import the data"] and rows[0][2] == "done"
-    assert "[data]" in screen.settings.toPlainText()
-    assert not screen.tabs.isTabVisible(screen.tabs.indexOf(screen.curves))
+    assert "[data]" in screen.details.settings.toPlainText()
+    assert visible_tabs(screen) == ["Card", "Settings", "Notes"]
 
 
 def test_a_training_shows_its_epochs_texts_and_curves(screen: RunsScreen) -> None:
     add_training(screen.session)
     screen.refresh()
-    screen.table.selectRow(0)
+    choose(screen, 0)
     assert screen.table.texts()[0][4] == "perplexity 33.10"
-    assert screen.epochs.texts()[1] == ["2", "3.5", "33.1", "★"]
-    assert screen.texts.texts() == [["2", "The sun came out"]]
-    assert screen.tabs.isTabVisible(screen.tabs.indexOf(screen.curves))
-    assert "[finetune]" in screen.settings.toPlainText() and "[model]" in screen.settings.toPlainText()
-
-
-def test_deleting_asks_and_removes_the_folder(screen: RunsScreen, qtbot) -> None:
-    add_training(screen.session)
-    screen.refresh()
-    screen.table.selectRow(0)
-    folder = screen.stories[0].info.folder
-    press_in_dialog("Keep it")
-    screen.delete.click()
-    assert folder.exists()
-    press_in_dialog("Delete")
-    screen.delete.click()
-    assert not folder.exists() and len(screen.stories) == 1
+    assert screen.details.epochs.texts()[1] == ["2", "3.5", "33.1", "★"]
+    assert screen.details.texts.texts() == [["2", "The sun came out"]]
+    assert "Curves" in visible_tabs(screen) and "Curve" not in visible_tabs(screen)
+    settings = screen.details.settings.toPlainText()
+    assert "[finetune]" in settings and "[model]" in settings
 
 
 def test_without_runs_it_says_what_will_be_here(window: MainWindow, project_session: Session) -> None:
     window.go("runs")
     screen = window.screens["runs"]
     assert isinstance(screen, RunsScreen)
-    assert screen.nothing.isVisible() and not screen.split.isVisible()
+    assert screen.nothing.isVisible() and "begin with “Data”" in screen.nothing.text()
+    assert not screen.split.isVisible() and not screen.buttons.isVisible()
+
+
+# Notes and tags
+
+
+def test_notes_and_tags_are_kept_in_the_runs_folder_and_found_again(screen: RunsScreen, qtbot) -> None:
+    add_training(screen.session)
+    screen.refresh()
+    choose(screen, 0)
+    run = screen.stories[0].info
+    before = screen.session.project.fingerprint("finetune")
+    screen.note.trigger()
+    assert screen.details.currentWidget() is screen.details.notes
+    qtbot.keyClicks(screen.details.notes.notes, "a higher rate")
+    qtbot.keyClicks(screen.details.notes.tags, "baseline, small  words,baseline")
+    choose(screen, 1)  # what was typed is kept when another run is chosen
+    assert (run.folder / "notes.txt").read_text() == "a higher rate"
+    assert (run.folder / "tags.txt").read_text() == "baseline\nsmall words"
+    assert screen.details.notes.notes.toPlainText() == "" and screen.details.notes.tags.text() == ""
+    screen.refresh()
+    assert screen.table.texts()[0][-1] == "#baseline #small words  a higher rate"
+    assert screen.session.project.fingerprint("finetune") == before
+    assert Project.open(screen.session.project.folder).runs()[-1].tags == ("baseline", "small words")
+
+
+def test_a_look_at_the_folder_leaves_what_is_being_typed(screen: RunsScreen, qtbot) -> None:
+    choose(screen, 0)
+    screen.note.trigger()
+    qtbot.keyClicks(screen.details.notes.notes, "half a sent")
+    screen.stories[0].info.annotate("of another window", ["theirs"])
+    with qtbot.waitSignal(screen._reader.answered, timeout=10_000):
+        pass
+    screen.refresh()
+    assert screen.details.notes.notes.toPlainText() == "half a sent"
+
+
+def test_what_was_looked_up_before_a_note_was_saved_does_not_undo_it(screen: RunsScreen, qtbot) -> None:
+    choose(screen, 0)
+    notes, before = screen.details.notes, screen.stories[0].info
+    screen.note.trigger()
+    qtbot.keyClicks(notes.notes, "new")
+    notes.save()
+    notes.show_run(before)
+    assert notes.notes.toPlainText() == "new" and notes.state.text() == "Saved."
+
+
+def test_the_list_is_filtered_by_words_job_and_tag(screen: RunsScreen) -> None:
+    training = add_training(screen.session)
+    screen.refresh()
+    screen.stories[0].info.annotate("learned little", ["slow"])
+    screen.refresh()
+    assert screen.filter.count.text() == "2 runs"
+    screen.filter.text.setText("LITTLE perplex")
+    assert [line.info.folder for line in screen.stories] == [training.folder]
+    assert screen.filter.count.text() == "1 of 2 runs"
+    screen.filter.text.setText("nothing has this")
+    assert screen.stories == [] and screen.none_found.isVisible() and not screen.pages.isVisible()
+    screen.filter.clear()
+    screen.filter.job.setCurrentText("Import the data")
+    assert [line.info.job for line in screen.stories] == ["import"]
+    screen.filter.clear()
+    screen.filter.tag.setCurrentText("slow")
+    assert [line.info.job for line in screen.stories] == ["finetune"]
+
+
+# Comparing
+
+
+def test_two_trainings_beside_each_other(screen: RunsScreen, write_run) -> None:
+    project = screen.session.project
+    write_run(project, "finetune")
+    screen.session.change("finetune.lr_max", 0.02)
+    screen.session.change("classify.lr_max", 0.5)  # of another step: no difference between these runs
+    write_run(project, "finetune")
+    screen.refresh()
+    choose(screen, 0, 1)
+    comparison = screen.comparison
+    assert screen.pages.currentWidget() is comparison
+    assert len(comparison.overlay.runs) == 2
+    assert [row[0] for row in comparison.settings.texts()] == ["Fine-tune: highest learning rate"]
+    assert comparison.settings.texts()[0][1:] == ["0.02", "0.004"]
+    assert "reached by the last layer group" in comparison.settings.item(0, 0).toolTip()
+    results = {row[0]: row[1:] for row in comparison.results.texts()}
+    assert results["Perplexity"] == ["12.2", "12.2"]  # alike: none is the better one
+
+
+def test_the_better_result_is_marked_only_where_figures_can_be_compared(screen: RunsScreen) -> None:
+    first, second = add_training(screen.session), add_training(screen.session)
+    better = Run(second.folder)
+    better.emit(epoch(2, best=True, valid_loss=3.0, perplexity=20.0))
+    better.close()
+    screen.refresh()
+    choose(screen, 0, 1)
+    results = {row[0]: row[1:] for row in screen.comparison.results.texts()}
+    assert results["Perplexity"] == ["★ 20", "33.1"] and results["Validation loss"][0].startswith("★")
+    assert "same data and vocabulary" in screen.comparison.sentence.text()
+    for run, mark in ((first, "a"), (second, "b")):
+        files.write_json(run.folder / "provenance.json", {"hashes": {"data": "x", "vocabulary": mark}})
+    stories = screen.comparison.stories
+    assert run_compare.result_rows(stories)[2] == ["Perplexity", "20", "33.1"]
+    assert run_compare.remarks(stories) == ["Their vocabularies differ, so losses cannot be compared."]
+
+
+def test_runs_of_different_kinds_and_too_many_of_them(screen: RunsScreen) -> None:
+    for _ in range(6):
+        add_training(screen.session)
+    screen.refresh()
+    choose(screen, 5, 6)
+    assert screen.comparison.sentence.text().startswith("These runs do different things")
+    choose(screen, *range(7))
+    assert screen.pages.currentWidget() is screen.too_many and not screen.again.isEnabled()
+
+
+def test_a_menu_offers_what_to_compare_with(screen: RunsScreen) -> None:
+    add_training(screen.session)
+    add_training(screen.session)
+    screen.refresh()
+    choose(screen, 0)
+    screen.others.aboutToShow.emit()
+    offered = screen.others.actions()
+    assert [action.text().split("   ")[0] for action in offered] == ["Fine-tune the language model", "Import the data"]
+    offered[0].trigger()
+    assert len(screen.chosen) == 2 and screen.pages.currentWidget() is screen.comparison
+
+
+# Running again
+
+
+def answer_dialog(choice: str) -> list[run_again.AgainDialog]:
+    """When the dialog is up, press its button of that text; returns where the dialog is put."""
+    seen: list[run_again.AgainDialog] = []
+
+    def press() -> None:
+        dialog = QApplication.activeModalWidget()
+        if not isinstance(dialog, run_again.AgainDialog):
+            QTimer.singleShot(20, press)
+            return
+        seen.append(dialog)
+        buttons = (dialog.start, dialog.use, dialog.cancel)
+        next(button for button in buttons if choice in button.text().replace("&", "")).click()
+
+    QTimer.singleShot(20, press)
+    return seen
+
+
+def test_a_runs_settings_become_the_projects_after_a_question(screen: RunsScreen) -> None:
+    add_training(screen.session, "done")
+    session = screen.session
+    session.change("finetune.lr_max", 0.5)
+    session.change("classify.epochs", 7)
+    screen.refresh()
+    choose(screen, 0)
+    answer_dialog("Cancel")
+    screen.use.trigger()
+    assert session.project.recipe.finetune.lr_max == 0.5
+    seen = answer_dialog("Use these settings")
+    screen.use.trigger()
+    assert seen[0].table.texts() == [["Fine-tune: highest learning rate", "0.5", "0.004"]]
+    assert session.project.recipe.finetune.lr_max == 0.004
+    assert session.project.recipe.classify.epochs == 7  # no setting of a fine-tuning
+    assert Project.open(session.project.folder).recipe.finetune.lr_max == 0.004
+
+
+def test_a_run_is_started_again_with_its_settings(screen: RunsScreen, qtbot) -> None:
+    session = screen.session
+    before = session.project.runs()[-1]
+    session.change("data.valid_fraction", 0.3)
+    choose(screen, 0)
+    answer_dialog("Use and start")
+    with qtbot.waitSignal(session.run_ended, timeout=60_000):
+        screen.again.trigger()
+    assert session.project.recipe.data.valid_fraction == 0.1
+    assert [run.fingerprint for run in session.project.runs()] == [before.fingerprint] * 2
+
+
+def test_a_run_that_waits_for_another_step_cannot_be_started(screen: RunsScreen) -> None:
+    add_training(screen.session, "done")
+    screen.refresh()
+    choose(screen, 0)
+    seen = answer_dialog("Cancel")
+    screen.again.trigger()
+    assert not seen[0].start.isEnabled()
+    assert any("Waits for “Vocabulary”" in label.text() for label in seen[0].sentences)
+
+
+def test_settings_of_another_version_are_refused_in_a_sentence(screen: RunsScreen) -> None:
+    run = add_training(screen.session, "done")
+    path = run.folder / "config.toml"
+    path.write_text(path.read_text().replace("[recipe.finetune]", "[recipe.finetune]\nnewer_knob = 3"))
+    screen.refresh()
+    choose(screen, 0)
+    screen.use.trigger()
+    assert "another version of this program wrote the setting “finetune.newer_knob”" in screen.notice.text
+    assert screen.details.card.card is None
+
+
+# Deleting
+
+
+def test_deleting_asks_and_moves_the_folder_to_the_trash(screen: RunsScreen, trash: Path) -> None:
+    run = add_training(screen.session)
+    screen.refresh()
+    choose(screen, 0)
+    press_in_dialog("Keep")
+    screen.delete.click()
+    assert run.folder.exists()
+    press_in_dialog("Delete")
+    screen.delete.click()
+    assert not run.folder.exists() and len(screen.stories) == 1
+
+
+def test_without_a_trash_one_is_asked_whether_to_delete_for_good(screen: RunsScreen, monkeypatch) -> None:
+    monkeypatch.setattr(QFile, "moveToTrash", staticmethod(lambda name: (False, "")))
+    run = add_training(screen.session)
+    screen.refresh()
+    choose(screen, 0)
+    line = screen.chosen[0]
+    press_in_dialog("Keep")
+    run_trash.remove(screen, screen.session.project, [line])
+    assert run.folder.exists()
+    press_in_dialog("Delete for good")
+    run_trash.remove(screen, screen.session.project, [line])
+    assert not run.folder.exists()
+
+
+def test_it_is_said_that_the_present_model_is_from_a_run(screen: RunsScreen) -> None:
+    run = add_training(screen.session, "done")
+    project = screen.session.project
+    files.write_json(project.bundle_folder("finetune") / "model.json", {"facts": {"run": run.folder.name}})
+    screen.refresh()
+    told = run_trash.consequence(project, screen.stories[0])
+    assert "present model of “Fine-tune” is from this run" in told and "may count as not done" in told
+    assert "present model" not in run_trash.consequence(project, screen.stories[1])
+
+
+def test_a_running_run_cannot_be_deleted(screen: RunsScreen, qtbot, endless_import) -> None:
+    assert screen.session.start("import")
+    screen.refresh()
+    choose(screen, 0)
+    assert screen.chosen[0].status == "running" and not screen.delete.isEnabled()
+    with pytest.raises(UserError, match="is running. Stop it first"):
+        run_trash.refuse_running(screen.chosen)
+
+
+# A run that another process writes
+
+
+def test_what_another_program_writes_is_followed(screen: RunsScreen, qtbot) -> None:
+    run = Run(screen.session.project.new_run_folder("finetune"))
+    run.emit(Started("finetune", "Fine-tune"))
+    qtbot.waitUntil(lambda: len(screen.stories) == 2, timeout=5000)
+    assert screen.table.texts()[0][2] == "unfinished"
+    choose(screen, 0)
+    run.emit(epoch(0, best=True, valid_loss=4.0, perplexity=54.6))
+    qtbot.waitUntil(lambda: screen.details.epochs.rowCount() == 1, timeout=5000)
+    run.emit(Ended("done"))
+    run.close()
+    qtbot.waitUntil(lambda: screen.table.texts()[0][2] == "done", timeout=5000)
+    shutil.rmtree(run.folder)
+    qtbot.waitUntil(lambda: len(screen.stories) == 1, timeout=5000)
+
+
+def test_a_look_that_began_earlier_takes_no_run_away_again(screen: RunsScreen, qtbot) -> None:
+    screen._reader.ask(lambda: (time.sleep(0.3), (screen.session.project, Seen([], True), {}))[1])
+    run = add_training(screen.session)
+    screen.refresh()
+    choose(screen, 0)
+    qtbot.waitUntil(lambda: not screen._reader.busy, timeout=5000)
+    assert [line.info.folder for line in screen.chosen] == [run.folder] and len(screen.stories) == 2
+
+
+def test_a_hidden_screen_does_not_look(screen: RunsScreen, window: MainWindow) -> None:
+    assert screen._timer.isActive()
+    window.go("dataset")
+    assert not screen._timer.isActive()
+
+
+def test_a_thousand_runs_are_listed_at_once(screen: RunsScreen, tmp_path) -> None:
+    run = add_training(screen.session, "done")
+    for number in range(1000):
+        copy = run.folder.with_name(f"20200101-000000-{number:03d}-finetune")
+        copy.mkdir()
+        for name in ("config.toml", "events.jsonl"):
+            (copy / name).symlink_to(run.folder / name)
+    began = time.process_time()
+    screen.refresh()
+    assert time.process_time() - began < 0.5  # on a busy machine too
+    seen = look(screen.session.project, [], None)
+    assert seen.whole and len(seen.lines) == 1002
+    again = look(screen.session.project, seen.lines, None)
+    assert all(line is before for line, before in zip(again.lines, seen.lines))
+
+
+# By keyboard
+
+
+def test_the_list_by_keyboard(screen: RunsScreen, qtbot, trash: Path) -> None:
+    run = add_training(screen.session)
+    screen.refresh()
+    choose(screen, 0)
+    give_focus(qtbot, screen.table)
+    qtbot.keyClick(screen.table, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier)
+    assert len(screen.chosen) == 2
+    qtbot.keyClick(screen.table, Qt.Key.Key_Up)
+    assert [line.info.folder for line in screen.chosen] == [run.folder]
+    press_in_dialog("Delete")
+    qtbot.keyClick(screen.table, Qt.Key.Key_Delete)
+    qtbot.waitUntil(lambda: not run.folder.exists(), timeout=5000)
+
+
+def test_the_card_is_copied_and_saved(screen: RunsScreen, tmp_path: Path) -> None:
+    choose(screen, 0)
+    screen.details.setCurrentWidget(screen.details.card)
+    page = screen.details.card
+    assert "ulmfit new again --data" in page.text.toPlainText()
+    page.copy_markdown.click()
+    assert QApplication.clipboard().text().startswith("# Import the data: ")
+    page.save_as(tmp_path / "card.md")
+    assert "| Status | done |" in (tmp_path / "card.md").read_text()
+    page.save_as(tmp_path / "card.txt")
+    assert (tmp_path / "card.txt").read_text() == page.text.toPlainText()
+
+
+# Figures in words
 
 
 def test_the_best_result_knows_which_way_is_up() -> None:

@@ -32,6 +32,6 @@ def test_the_axis_counts_epochs(qtbot):
     plot = LivePlot()
     qtbot.addWidget(plot)
     plot.show_plan(coming_plan(Recipe(), "finetune"), STEPS_PER_EPOCH)
-    axis = plot._rate.plot.getAxis("bottom")
-    assert axis.labelText == "epoch"
+    axis = plot.strip.plot.getAxis("bottom")
+    assert plot.strip.unit.text() == "epoch"
     assert axis.scale * plot.plan.total_steps == pytest.approx(Recipe().finetune.epochs)

@@ -27,7 +27,7 @@ def test_before_the_first_run_the_coming_schedule_is_shown(show):
     assert screen.plot.plan.groups == ["embedding", "rnn1", "rnn2", "rnn3", "head"]
     assert "schedule" in screen.plot._hint.text()
     assert screen.bar.status.text() == "Waits for “Vocabulary”."
-    assert not screen.samples.isVisible()
+    assert screen.insight.writes is None
 
 
 def test_a_step_left_out_says_why(project_session, show):
@@ -69,7 +69,7 @@ def test_an_earlier_run_is_shown_with_its_epochs_and_texts(project_session, show
     assert len(rows) == 4 and rows[0][0] == "1"
     assert ["★" in row[0] for row in rows] == [False, True, False, False]
     assert "12.2" in rows[0]
-    text = screen.samples.toPlainText()
+    text = screen.insight.writes.texts.toPlainText()
     assert text.index("wrote 4 < 9 words") < text.index("wrote 1 < 9 words"), "the newest comes first"
 
 
@@ -107,7 +107,7 @@ def test_a_real_training_is_followed_live(qtbot, project_session, show, run_job)
     assert screen.settings.isEnabled()
     assert screen.plot.curves.count == screen.plot.plan.total_steps
     assert len(screen.epochs.texts()) == 2
-    assert "Epoch 2" in screen.samples.toPlainText()
+    assert "Epoch 2" in screen.insight.writes.texts.toPlainText()
     assert "Classify" in screen.notice.text
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resources import resource_path
 from ulmfit_core.errors import UserError
+from ulmfit_core.provenance import base_path
 
 
 def base_folder(base: str) -> Path:
     """The folder of `starter` or of a bundle of the person's. Raises UserError where it holds no model."""
-    folder = resource_path("starter") if base == "starter" else Path(base).expanduser()
+    folder = base_path(base)
     if not (folder / "model.json").exists():
         name = "The starter language model" if base == "starter" else f"The language model {base}"
         raise UserError(f"{name} is not there. Set the base to none, or to the folder of a bundle.")

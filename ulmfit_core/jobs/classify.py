@@ -12,14 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ulmfit_core import device as devices
+from ulmfit_core import events
 from ulmfit_core.config import ClassifySettings, planned_phases
 from ulmfit_core.data import batches
 from ulmfit_core.data.batches import ClassBatches
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
+from ulmfit_core.inference import watched
 from ulmfit_core.inference.predictor import class_scores, softmax
 from ulmfit_core.jobs.blend import blend_with_words
+from ulmfit_core.jobs.insight import wishes_of
 from ulmfit_core.jobs.training_job import base_bundle, open_tokens, train_and_save
 from ulmfit_core.models import bundle as bundles
 from ulmfit_core.models.awd_lstm import AwdLstm
@@ -54,9 +57,16 @@ def make_stage(project: Project, run: Run) -> tuple[ClassifierStage, Bundle]:
     encoder, network = _encoder(project, vocab, run)
     model = bundles.new_classifier(encoder, len(dataset.labels), settings).to(devices.best_device())
     train, valid = (_split(dataset, tokens, split) for split in ("train", "valid"))
-    stage = ClassifierStage(settings, model, vocab, train, valid)
     max_tokens = project.recipe.vocab.max_tokens
-    return stage, Bundle("classifier", network, model, vocab, dataset.labels, max_tokens)
+    bundle = Bundle("classifier", network, model, vocab, dataset.labels, max_tokens)
+
+    def told(epoch: int, run: Run) -> None:
+        sentences = wishes().watched
+        if sentences:
+            run.emit(events.WatchedScores(epoch, watched.classified(bundle, sentences)))
+
+    wishes = wishes_of(project)
+    return ClassifierStage(settings, model, vocab, train, valid, told), bundle
 
 
 class LabelledDocuments:
@@ -101,7 +111,10 @@ class ClassifierStage:
     def __init__(
         self, settings: ClassifySettings, model: Classifier, vocab: Vocabulary,
         train: LabelledDocuments, valid: LabelledDocuments,
+        told: Callable[[int, Run], None] = lambda epoch, run: None,
     ):  # fmt: skip
+        """`told(epoch, run)` tells after each epoch what there is to see besides its figures."""
+        self.after_epoch = told
         self.settings = settings
         self.model = model
         self.best_metric = settings.keep_best_by
@@ -234,9 +247,6 @@ class ClassifierStage:
         """(validation rows, classes), before softmax."""
         documents = [self._valid[i] for i in range(len(self._valid))]
         return class_scores(self.model, documents, self._batch, run.poll)
-
-    def after_epoch(self, epoch: int, run: Run) -> None:
-        """A classifier has nothing more to show than its figures."""
 
 
 @contextlib.contextmanager

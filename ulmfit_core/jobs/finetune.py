@@ -11,6 +11,8 @@ from ulmfit_core import device as devices
 from ulmfit_core.data.batches import Documents
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.errors import UserError
+from ulmfit_core.jobs.general_text import general_text
+from ulmfit_core.jobs.insight import wishes_of
 from ulmfit_core.jobs.language_model_stage import LanguageModelStage, held_out
 from ulmfit_core.jobs.training_job import base_bundle, open_tokens, train_and_save
 from ulmfit_core.models import bundle as bundles
@@ -31,6 +33,8 @@ def finetune(project: Project, run: Run, resume: bool = False) -> dict[str, Any]
     """
     stage, bundle = make_stage(project, run)
     before = _validate(stage, run)
+    if not resume:  # else its log has it
+        stage.tell_insight(-1, run)
     report = train_and_save(project, run, stage, bundle, resume)
     return {**report, "before": before}
 
@@ -42,7 +46,8 @@ def make_stage(project: Project, run: Run) -> tuple[LanguageModelStage, Bundle]:
     bundle = _start(project, vocab, run)
     train, valid = _documents(project, vocab, settings.seed)
     assert isinstance(bundle.model, LanguageModel)
-    return LanguageModelStage("finetune", settings, bundle.model, vocab, train, valid), bundle
+    wishes, general = wishes_of(project), general_text(project, vocab)
+    return LanguageModelStage("finetune", settings, bundle.model, vocab, train, valid, wishes, general), bundle
 
 
 def _start(project: Project, vocab: Vocabulary, run: Run) -> Bundle:

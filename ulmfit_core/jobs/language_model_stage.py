@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from torch import Tensor, nn
 
 from ulmfit_core import device as devices
 from ulmfit_core import events
-from ulmfit_core.config import LanguageModelSettings, planned_phases
+from ulmfit_core.config import InsightSettings, LanguageModelSettings, planned_phases
 from ulmfit_core.data import batches
 from ulmfit_core.data.batches import Documents, LanguageBatches
 from ulmfit_core.data.feed import Feed
+from ulmfit_core.inference import watched
 from ulmfit_core.inference.generate import continue_text
 from ulmfit_core.models.awd_lstm import State, detach
 from ulmfit_core.models.dropout import unknown_noise
@@ -26,14 +28,26 @@ from ulmfit_core.training.metrics import HIGHER_IS_BETTER, perplexity
 from ulmfit_core.training.regularisation import dropouts_at, noise_at, ordinary_tokens
 from ulmfit_core.training.stage import Differentiate, StepResult
 
+WORDS_WRITTEN = 25  # after each epoch
+
+
+@dataclass(frozen=True)
+class GeneralText:
+    """Text that the stage does not learn from, to see what it forgets. `source` says in words where it is from."""
+
+    source: str
+    documents: Documents
+
 
 class LanguageModelStage:
     """Next-token prediction, the hidden state carried from window to window within an epoch."""
 
     def __init__(
         self, name: str, settings: LanguageModelSettings, model: LanguageModel, vocab: Vocabulary,
-        train: Documents, valid: Documents,
+        train: Documents, valid: Documents, wishes: Callable[[], InsightSettings] = InsightSettings,
+        general: GeneralText | None = None,
     ):  # fmt: skip
+        """`wishes` says what is to be told after each epoch; `general` is measured then."""
         self.name = name
         self.settings = settings
         self.model = model
@@ -52,6 +66,11 @@ class LanguageModelStage:
             by_epoch=by_epoch,
         )  # fmt: skip
         self._valid = LanguageBatches(valid, batch, bptt, seed=settings.seed, train=False)
+        self._wishes = wishes
+        self._general = general
+        self._general_batches = general and LanguageBatches(
+            general.documents, batch, bptt, seed=settings.seed, train=False
+        )
         self._pass_rows = batch
         self._steps: dict[int, int] = {}
         self._current: tuple[int, Feed] | None = None
@@ -120,22 +139,39 @@ class LanguageModelStage:
 
     def validate(self, run: Run) -> dict[str, float]:
         """Loss per token, perplexity and next-token accuracy over every token of the validation text."""
-        epoch = self._valid.epoch(0)
+        mean, accuracy = self._measure(self._valid, run, "Validating")
+        return {"valid_loss": mean, "perplexity": perplexity(mean), "next_word_accuracy": accuracy}
+
+    def _measure(self, text: LanguageBatches, run: Run, label: str) -> tuple[float, float]:
+        """Loss per token and share of next tokens foretold, over every token."""
+        epoch = text.epoch(0)
         windows = Feed(epoch, self._device)
-        state = self.model.encoder.initial_state(self._valid.batch)
+        state = self.model.encoder.initial_state(text.batch)
         scores: list[tuple[Tensor, Tensor, Tensor]] = []
-        for index in run.track(range(len(epoch)), "Validating"):
+        for index in run.track(range(len(epoch)), label):
             inputs, targets = windows[index]
             features = self.model.read(inputs, state)
             state = features.state
             scores.append(self.model.score(features.dropped, targets))
         loss, right, count = (float(torch.stack(part).cpu().double().sum()) for part in zip(*scores, strict=True))
-        mean = loss / count if count else math.nan
-        return {"valid_loss": mean, "perplexity": perplexity(mean), "next_word_accuracy": right / max(1, count)}
+        return loss / count if count else math.nan, right / max(1, count)
 
     def after_epoch(self, epoch: int, run: Run) -> None:
-        text = continue_text(self.model, self._vocab, "", words=25, seed=self.settings.seed * 1000 + epoch)
-        run.emit(events.SampleText(epoch, "", text))
+        wishes, seed = self._wishes(), self.settings.seed * 1000 + epoch
+        options = {"words": WORDS_WRITTEN, "seed": seed, "temperature": wishes.temperature}
+        text = continue_text(self.model, self._vocab, wishes.prompt, **options)
+        run.emit(events.SampleText(epoch, wishes.prompt, text, wishes.temperature))
+        self.tell_insight(epoch, run)
+
+    def tell_insight(self, epoch: int, run: Run) -> None:
+        """How the model reads the watched sentences and the general text; epoch -1: before it learns."""
+        sentences = self._wishes().watched
+        if sentences:
+            run.emit(events.WatchedScores(epoch, watched.read(self.model, self._vocab, sentences)))
+        if self._general and self._general_batches:
+            with torch.inference_mode():
+                loss, _ = self._measure(self._general_batches, run, "Reading general text")
+            run.emit(events.GeneralLoss(epoch, loss, self._general.source))
 
     def _windows(self, epoch: int) -> Feed:
         if self._current is None or self._current[0] != epoch:

@@ -10,6 +10,7 @@ from ulmfit_core import device as devices
 from ulmfit_core.data.batches import Documents
 from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
+from ulmfit_core.jobs.insight import wishes_of
 from ulmfit_core.jobs.language_model_stage import LanguageModelStage, held_out
 from ulmfit_core.jobs.training_job import open_tokens, train_and_save
 from ulmfit_core.models import bundle as bundles
@@ -33,13 +34,14 @@ def make_stage(project: Project, run: Run) -> tuple[LanguageModelStage, Bundle]:
     settings, network = project.recipe.pretrain, project.recipe.model
     vocab = Vocabulary.load(project.vocab_folder)
     tokens = open_tokens(project, vocab, "corpus")
-    train, valid = _split(tokens, settings.seed)
+    train, valid = split(tokens, settings.seed)
     model = bundles.new_language_model(network, vocab.size, settings).to(devices.best_device())
-    stage = LanguageModelStage("pretrain", settings, model, vocab, train, valid)
+    stage = LanguageModelStage("pretrain", settings, model, vocab, train, valid, wishes_of(project))
     return stage, Bundle("language_model", network, model, vocab)
 
 
-def _split(tokens: Tokens, seed: int) -> tuple[Documents, Documents]:
+def split(tokens: Tokens, seed: int) -> tuple[Documents, Documents]:
+    """What pretraining reads of the corpus, and what it holds out."""
     if len(tokens) < 2:
         raise UserError("The general text holds fewer than two documents. Give a longer file, one document a line.")
     lengths = np.asarray(tokens.lengths)

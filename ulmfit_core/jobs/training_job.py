@@ -13,6 +13,7 @@ from ulmfit_core.data import tokens
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
+from ulmfit_core.inference import snapshot
 from ulmfit_core.jobs.base import base_folder
 from ulmfit_core.jobs.blend import decision
 from ulmfit_core.models import bundle as bundles
@@ -81,7 +82,8 @@ def train_and_save(
     folder = run.folder or project.folder / "runs" / "silent"
     device = next(stage.model.parameters()).device
     trainer = Trainer(stage, run, folder, device, threads=0 if resume else threads.choose(stage, run))
-    with threads.kept():
+    lent = run.lending(lambda: snapshot.take(stage.name, trainer.at.step, bundle))
+    with threads.kept(), lent:
         history = trainer.fit(resume)
         more = after_training()
     best = history[trainer.at.best_epoch]

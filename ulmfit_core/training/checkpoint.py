@@ -14,7 +14,7 @@ from ulmfit_core import files
 from ulmfit_core.errors import UserError
 from ulmfit_core.training.loss_watch import LossWatch
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Position:
     """Where a training stands: all that is not a tensor.
 
     `phase` is the last one told of. `best` is the best value of the metric so far, reached in `best_epoch`.
-    `scaler` is empty but in float16.
+    `scaler` is empty but in float16. `tail` is the step at which its owner asked for an early end, if so.
     """
 
     step: int = 0
@@ -40,6 +40,7 @@ class Position:
     threads: int = 0
     device: str = "cpu"
     offsets: dict[str, int] = field(default_factory=dict)
+    tail: int | None = None
     version: int = VERSION
 
     def improves(self, value: float, higher_is_better: bool) -> bool:

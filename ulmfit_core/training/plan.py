@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
@@ -12,6 +12,10 @@ from ulmfit_core import events
 from ulmfit_core.config import PhaseSettings, StageSettings, planned_phases
 from ulmfit_core.errors import UserError
 from ulmfit_core.training.schedules import Schedule, schedule
+
+# A training that is finished early takes this share of the steps done, and at least so many, to come to rest.
+TAIL_SHARE = 0.1
+TAIL_LEAST = 20
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,18 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Tail:
+    """The end of a training that is finished early: over the steps [first, last) the rates fall to zero.
+
+    `planned` is how many steps the training would have had.
+    """
+
+    first: int
+    last: int
+    planned: int
+
+
+@dataclass(frozen=True)
 class TrainingPlan:
     """`epoch_ends[e]` is the step after the last one of epoch e, counted over the whole stage."""
 
@@ -42,6 +58,7 @@ class TrainingPlan:
     groups: tuple[str, ...]
     phases: tuple[Phase, ...]
     epoch_ends: tuple[int, ...]
+    tail: Tail | None = None
 
     @property
     def total(self) -> int:
@@ -60,19 +77,39 @@ class TrainingPlan:
     def phase_at(self, step: int) -> Phase:
         return self.phases[bisect.bisect_right(self._firsts, step) - 1]
 
+    def finished_early(self, step: int) -> TrainingPlan:
+        """The plan of a training that is to end soon after `step` steps: the phase of then, at rates that fall to 0.
+
+        Linear, because a short linear fall makes up for most of a schedule that was not run to its end, whatever
+        the step (Hägele et al. 2024, arXiv:2405.18392). It takes `tail_length` steps, over the ends of epochs too.
+        """
+        last = step + tail_length(step, self.total - step)
+        ends = (*(end for end in self.epoch_ends if end < last), last)
+        present = [phase for phase in self.phases if phase.first <= step]
+        phases = (*present[:-1], replace(present[-1], last=last))
+        return replace(self, phases=phases, epoch_ends=ends, tail=Tail(step, last, self.total))
+
     def rates(self, step: int) -> list[float]:
         """The learning rate of each group at `step`, the bottom group first; 0 where it is frozen."""
+        if self.tail and step >= self.tail.first:
+            left = (self.tail.last - step) / (self.tail.last - self.tail.first + 1)
+            return [rate * left for rate in self._scheduled(self.tail.first)]
+        return self._scheduled(step)
+
+    def _scheduled(self, step: int) -> list[float]:
         phase = self.phase_at(step)
         top = phase.settings.lr_max * phase.schedule.rate(step - phase.span_first, phase.span_last - phase.span_first)
         return [top * share for share in phase.shares]
 
     def momentum(self, step: int) -> float:
+        step = min(step, self.tail.first) if self.tail else step
         phase = self.phase_at(step)
         return phase.schedule.momentum(step - phase.span_first, phase.span_last - phase.span_first)
 
     def progress(self, step: int) -> float:
-        """How much of the stage lies behind `step`: 0 at the first, 1 at the last."""
-        return step / max(1, self.total - 1)
+        """How much of the stage, as it was planned, lies behind `step`: 0 at the first, 1 at the last."""
+        planned = self.tail.planned if self.tail else self.total
+        return step / max(1, planned - 1)
 
     def weight_decay(self, step: int) -> float:
         """Changes evenly from the first step of the stage to the last (Smith 2018)."""
@@ -86,6 +123,7 @@ class TrainingPlan:
         """Steps spread over the stage, phase borders included, and one list of rates for each group."""
         spread = {round(i * (self.total - 1) / max(1, points - 1)) for i in range(points)}
         borders = {step for phase in self.phases for step in (phase.first, phase.last - 1)}
+        borders |= {self.tail.first} if self.tail else set()
         steps = sorted(spread | borders)
         table = [self.rates(step) for step in steps]
         return steps, [list(column) for column in zip(*table, strict=True)]
@@ -112,6 +150,11 @@ class TrainingPlan:
     @cached_property
     def _first_epochs(self) -> list[int]:
         return [phase.first_epoch for phase in self.phases]
+
+
+def tail_length(done: int, left: int) -> int:
+    """Steps in which a training that is finished early, after `done` steps, comes to its end; at most the `left`."""
+    return min(left, max(TAIL_LEAST, round(TAIL_SHARE * done)))
 
 
 def make_plan(settings: StageSettings, groups: Sequence[str], steps_of_epoch: Callable[[int], int]) -> TrainingPlan:

@@ -19,7 +19,7 @@ from ulmfit_core import device as devices
 from ulmfit_core import events
 from ulmfit_core.errors import UserError
 from ulmfit_core.run import Run, Stopped
-from ulmfit_core.training import checkpoint, optimizers
+from ulmfit_core.training import checkpoint, group_norms, optimizers
 from ulmfit_core.training.averaging import Average, has_stalled
 from ulmfit_core.training.checkpoint import Position
 from ulmfit_core.training.plan import TrainingPlan, make_plan
@@ -31,7 +31,10 @@ LOG_EVERY = 20
 
 @dataclass(frozen=True)
 class Issued:
-    """A step that was given to the device. `figures` (3,) are its loss, its gradient's norm, the scale of float16."""
+    """A step that was given to the device.
+
+    `figures` (3 + 2·groups,) are its loss, its gradient's norm, the scale of float16 and what GroupNorms found.
+    """
 
     number: int
     figures: Tensor
@@ -61,6 +64,7 @@ class Trainer:
         self.parameters = [parameter for _, group in self.groups for parameter in group]
         self.optimizer = optimizers.make_optimizer(self.groups, self.settings)
         self.average = Average(self.parameters)
+        self.norms = group_norms.GroupNorms(self.groups)
         scaled = devices.needs_scaling(device, self.settings.precision)
         self.scaler = torch.amp.GradScaler(device.type, enabled=scaled)
         self.rng = torch.Generator(device).manual_seed(self.settings.seed)
@@ -94,7 +98,7 @@ class Trainer:
         if not resume:
             self._save()
         try:
-            while self.at.epoch < self.plan.epochs and not self._gave_up() and self._epoch():
+            while self.at.epoch < self.plan.epochs and not self._is_over() and self._epoch():
                 pass
         except Stopped:
             self._save()
@@ -102,6 +106,10 @@ class Trainer:
         checkpoint.load_weights(self.folder / "best.safetensors", self.stage.model)
         self.stage.model.eval()
         return self.at.history
+
+    def _is_over(self) -> bool:
+        """Whether no further epoch begins though the plan has one."""
+        return self.at.epoch > 0 and self.at.window == 0 and self.run.control.hurried or self._gave_up()
 
     def _gave_up(self) -> bool:
         """Whether the last `patience` epochs, all of the last phase, brought no improvement."""
@@ -122,8 +130,8 @@ class Trainer:
         optimizers.train_only(self.groups, self.plan.phases[self.plan.phase_of_epoch(epoch)].trained)
         self.stage.model.train()
         going = True
-        while going and self.at.window < self.stage.steps_of_epoch(epoch):
-            going = self._poll()
+        while going and self.at.step < self.plan.epoch_ends[epoch]:
+            going = self._goes_on()
             if going:
                 self._step(epoch)
         self._end_epoch(epoch)
@@ -144,6 +152,7 @@ class Trainer:
         result = self._gradients(epoch)
         scale = self.scaler.scale(self._one)
         self.scaler.unscale_(self.optimizer)
+        self.norms.before(self.at.step)
         norm = self._clip()
         step = self.at.step
         rates, momentum, decay = self.plan.rates(step), self.plan.momentum(step), self.plan.weight_decay(step)
@@ -151,7 +160,8 @@ class Trainer:
         optimizers.step_unless(self._forbidden(result.loss, norm, scale), self.optimizer)
         self.scaler.update()
         self.average.update()
-        self._count(result, torch.stack([result.loss, norm, scale]), [*rates, momentum, decay])
+        figures = torch.cat([torch.stack([result.loss, norm, scale]), self.norms.after()])
+        self._count(result, figures, [*rates, momentum, decay])
         self._save_if_due()
 
     def _gradients(self, epoch: int) -> StepResult:
@@ -172,6 +182,22 @@ class Trainer:
         if self.run.control.paused:
             self._read()
         return self.run.poll()
+
+    def _goes_on(self) -> bool:
+        """Whether a further step follows. Asked to finish, the rates fall to zero first; asked twice, it ends here."""
+        if self._poll():
+            return True
+        if self.plan.tail is None:
+            self._begin_tail()
+        return not self.run.control.hurried
+
+    def _begin_tail(self) -> None:
+        self._read()
+        self.at.tail = self.at.step
+        self.plan = self.plan.finished_early(self.at.step)
+        self._announce()
+        if not self.at.loss_watch.rising:
+            self._save()  # so that no crash forgets what was asked for
 
     def _clip(self) -> Tensor:
         """Norm of the whole gradient, which is then at most `clip`; a scalar on the device."""
@@ -213,13 +239,14 @@ class Trainer:
         issued, self._issued = self._issued, []
         if not issued:
             return
-        for step, (loss, norm, scale) in zip(issued, torch.stack([s.figures for s in issued]).tolist(), strict=True):
+        figures = torch.stack([step.figures for step in issued]).tolist()
+        for step, (loss, norm, scale, *by_group) in zip(issued, figures, strict=True):
             problem = self.at.loss_watch.problem(loss, norm, overflows=scale > 1)
             if problem:
                 raise self._fault(step.number, problem)
             self.at.epoch_loss += loss * step.weight
             self.at.epoch_weight += step.weight
-            self.run.emit_step([step.number, loss, *step.rates, norm, step.tokens, step.seconds])
+            self.run.emit_step([step.number, loss, *step.rates, norm, *by_group, step.tokens, step.seconds])
 
     # The end of an epoch
 
@@ -287,6 +314,10 @@ class Trainer:
     def _restore(self) -> None:
         self.at, tensors = checkpoint.load(self.folder / "checkpoint")
         self._saved_step = self.at.step
+        if self.at.tail is not None:
+            self.plan = self.plan.finished_early(self.at.tail)
+            if not self.run.control.finishing:
+                self.run.control.finish()
         if self.at.device != self.device.type:
             self.run.message(f"The run began on {self.at.device} and goes on on {self.device.type}.", "warning")
         self.stage.model.load_state_dict(checkpoint.section("model", tensors))
@@ -311,8 +342,8 @@ class Trainer:
         return time.monotonic() - self._began - (self.run.paused_seconds - self._paused_before)
 
     def _columns(self) -> list[str]:
-        rates = [f"lr:{name}" for name in self.plan.groups]
-        return ["step", "loss", *rates, "momentum", "weight_decay", "grad_norm", "tokens", "seconds"]
+        rates, norms = [f"lr:{name}" for name in self.plan.groups], group_norms.columns(self.plan.groups)
+        return ["step", "loss", *rates, "momentum", "weight_decay", "grad_norm", *norms, "tokens", "seconds"]
 
     def _announce(self) -> None:
         tokens = sum(self.stage.tokens_of_epoch(epoch) for epoch in range(self.plan.epochs))
