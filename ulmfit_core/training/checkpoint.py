@@ -14,7 +14,7 @@ from ulmfit_core import files
 from ulmfit_core.errors import UserError
 from ulmfit_core.training.loss_watch import LossWatch
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Position:
     """Where a training stands: all that is not a tensor.
 
     `phase` is the last one told of. `best` is the best value of the metric so far, reached in `best_epoch`.
-    `scaler` is empty but in float16.
+    `scaler` is empty but in float16. `ranks` is the number of processes that train together.
     """
 
     step: int = 0
@@ -39,6 +39,7 @@ class Position:
     seconds: float = 0.0
     threads: int = 0
     device: str = "cpu"
+    ranks: int = 1
     offsets: dict[str, int] = field(default_factory=dict)
     version: int = VERSION
 
