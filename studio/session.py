@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from studio import recent
+from studio.training_queue import TrainingQueue
 from studio.worker import Worker
 from ulmfit_core import catalog, config, sample
 from ulmfit_core.config import Recipe
@@ -38,6 +39,7 @@ class Session(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(DRAIN_MILLISECONDS)
         self._timer.timeout.connect(self._drain)
+        self.queue = TrainingQueue(self)
 
     # The project
 
