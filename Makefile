@@ -3,6 +3,8 @@
 
 PYTHON ?=#          the interpreter that .venv is made with; empty: python3.11, else python3
 JOBS ?= 2#          how many tests run at once
+MINUTES ?=#         how long `make starter` trains; empty: its whole recipe
+PROCESSES ?= 1#     how many processes, with a device each, `make starter` trains in
 ORACLE ?=#          a Python that has fastai, for `make parity` and `make bench`; empty: .venv-oracle is made
 
 VENV := .venv
@@ -24,7 +26,7 @@ DATA := $(wildcard $(or $(ULMFIT_DATA),../shared/data))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint screenshots bench e2e parity clean
+.PHONY: help run test lint screenshots bench starter e2e parity clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +48,10 @@ screenshots: $(READY_RUN) ## Draw docs/screenshots anew
 bench: $(READY_RUN) $(if $(ORACLE),,$(READY_ORACLE)) ## Compare with fastai and run the studies (takes many hours)
 	@set -e; for name in $(STUDIES); do \
 		echo "== $$name"; ORACLE='$(ORACLE)' $(BIN)/python benchmarks/$$name.py; done
+
+starter: $(READY_RUN) ## Train the English starter anew, by a recipe for the device here (hours, or MINUTES=90)
+	$(BIN)/$(if $(filter-out 1,$(PROCESSES)),torchrun --standalone --nproc-per-node $(PROCESSES),python) \
+		benchmarks/starter.py $(if $(MINUTES),--minutes $(MINUTES))
 
 e2e: $(READY_TEST) $(READY_E2E) ## Drive the real window by mouse and keyboard under Xvfb
 	@set -e; for file in tests/e2e/test_*.py; do $(BIN)/pytest -m e2e $$file; done

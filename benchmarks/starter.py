@@ -1,20 +1,28 @@
 """The recipe of the starter, the English language model that ships: from Wikipedia's text to the folder in resources/.
 
-    python benchmarks/starter.py --work FOLDER [--to resources/starter] [--words 27000000] [--set KEY=VALUE ...]
+    python benchmarks/starter.py --work FOLDER [--to resources/starter] [--minutes 90] [--set KEY=VALUE ...]
+    torchrun --standalone --nproc-per-node 2 benchmarks/starter.py --work FOLDER ...    # on several cards
     python benchmarks/starter.py --work FOLDER --trained PROJECT    # a language model that another version trained
 
-One command on a processor or a graphics card. Stopped anywhere and given again, it goes on where it was. Then it
-measures the model on two texts that it has not read and writes its bundle and model card, with the weights in half
-precision if no loss changes by that in its first three decimals.
+One command on a processor, a graphics card or several; the recipe follows the device. With --minutes a short trial
+measures the speed here, and as much text is read, as often, as fits into that time with the whole schedule. Stopped
+anywhere and given again, it goes on where it was. Then it measures the model on two texts that it has not read and
+writes its bundle and model card, with the weights in half precision if no loss changes by that in its first three
+decimals.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import lzma
 import math
 import re
+import sys
+import tempfile
+import threading
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +35,39 @@ from learn_lm import articles
 from study import DATA, Values
 from torch.nn import functional as F
 
-from ulmfit_core import __version__
+from ulmfit_core import __version__, events
 from ulmfit_core import device as devices
 from ulmfit_core.config import Recipe
 from ulmfit_core.data import tokens
+from ulmfit_core.data.tokens import Tokens
+from ulmfit_core.jobs import pretrain
+from ulmfit_core.jobs.together import invite, lead_or_follow
 from ulmfit_core.models import bundle as bundles
 from ulmfit_core.models.bundle import Bundle
 from ulmfit_core.models.language_model import LanguageModel
 from ulmfit_core.project import Project
+from ulmfit_core.run import Control, Run, Steps, Stopped, read_steps
 from ulmfit_core.text.rules import SPECIALS
 from ulmfit_core.text.vocab import SPACE, Vocabulary
+from ulmfit_core.training import distributed
+from ulmfit_core.training.trainer import Trainer
 
 CORPUS = "wiki.train.txt.xz"
 HELD_OUT = {"wiki.valid.txt.xz": "English Wikipedia, held out", "wikitext2.valid.txt": "WikiText-2, validation file"}
-RECIPE: Values = {
+ON_CPU: Values = {
+    "data.corpus_words": 27_000_000,
     "vocab.size": 8000, "vocab.sample_mb": 40.0, "model.embedding": 192, "model.hidden": 288, "model.layers": 3,
     "pretrain.batch_size": 16, "pretrain.bptt": 35, "pretrain.schedule": "one_cycle", "pretrain.lr_max": 1e-2,
     "pretrain.drop_mult": 0.1, "pretrain.epochs": 1, "pretrain.threads": 1,
 }  # fmt: skip
+# The paper's network on the whole corpus; batch, window and number format follow the card.
+ON_CUDA: Values = {
+    **ON_CPU, "data.corpus_words": 0, "vocab.size": 16_000, "model.embedding": 400, "model.hidden": 1152,
+    "pretrain.batch_size": 0, "pretrain.bptt": 0, "pretrain.lr_max": 5e-3, "pretrain.threads": 0,
+}  # fmt: skip
+# Share of the given minutes that is spent in training steps: the rest is for validation, checkpoints and the figures.
+TRAINED = 0.9
+TRIAL_SECONDS = 20.0
 # How held-out text is read: in so many columns, whose first tokens begin without a past, and windows of so many tokens.
 COLUMNS, WINDOW = 16, 70
 MOST_MB = 28
@@ -56,19 +79,104 @@ Figures = dict[str, float]
 
 
 def trained(options: argparse.Namespace) -> Project:
-    """The project in the work folder, its language model trained to the end. Its own rows are needed by the import
-    alone: the corpus's first articles."""
+    """The project in the work folder, its language model trained to the end."""
+    subject = prepared(options, ON_CUDA if torch.cuda.is_available() else ON_CPU)
+    if options.minutes:
+        fit_into(options.minutes, subject)
+    study.run(subject, "pretrain")
+    return subject
+
+
+def prepared(options: argparse.Namespace, values: Values) -> Project:
+    """The project in the work folder with its text encoded. Its own rows are needed by the import alone: the corpus's
+    first articles."""
     rows, corpus = options.work / "rows.csv", DATA.absolute() / CORPUS
     if not rows.exists():
         options.work.mkdir(parents=True, exist_ok=True)
         study.write_rows(rows, [(text, "") for text in articles(corpus, 200)])
     subject = study.project(options.work / "project", study.recipe({
-        "name": "starter", "data.data": str(rows), "data.text": ["text"], "data.corpus": str(corpus),
-        "data.corpus_words": options.words, **RECIPE, **dict(options.set),
+        "name": "starter", "data.data": str(rows), "data.text": ["text"], "data.corpus": str(corpus), **values,
+        **({} if options.words is None else {"data.corpus_words": options.words}), **dict(options.set),
     }))  # fmt: skip
-    for step in ("import", "vocab", "pretrain"):
+    for step in ("import", "vocab"):
         study.run(subject, step)
     return subject
+
+
+# How much of it fits into a given time
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`share` of the corpus's tokens, the first ones, is read `epochs` times: as much as `minutes` allow here."""
+
+    minutes: float
+    tokens_per_second: float
+    epochs: int
+    share: float
+
+
+def fit_into(minutes: float, subject: Project) -> Plan:
+    """Cut the encoded corpus and set the epochs so that the training ends in time. Once: a plan that is there is kept,
+    whatever the minutes, since a training that is resumed must have the schedule that it began with."""
+    path = subject.folder / "plan.json"
+    if path.exists():
+        plan = Plan(**json.loads(path.read_text()))
+    else:
+        whole = corpus_of(subject)
+        plan = plan_for(minutes, tokens_per_second(subject), len(whole.ids))
+        cut(whole, subject, plan.share)
+        path.write_text(json.dumps(asdict(plan)))
+    print(f"Reads {plan.share:.0%} of the text {plan.epochs} times in {plan.minutes:g} minutes", file=sys.stderr)
+    subject.recipe.pretrain.epochs = plan.epochs
+    subject.save()
+    return plan
+
+
+def plan_for(minutes: float, speed: float, corpus_tokens: int) -> Plan:
+    """Whole epochs, of as much of the corpus as makes them fit."""
+    readings = 60 * minutes * TRAINED * speed / corpus_tokens
+    epochs = max(1, math.ceil(readings))
+    return Plan(minutes, round(speed, 1), epochs, min(1.0, readings / epochs))
+
+
+def tokens_per_second(subject: Project) -> float:
+    """In the second half of a trial, by all processes together: real steps, whose weights are thrown away."""
+    recipe = subject.recipe.model_copy(deep=True)
+    recipe.pretrain.checkpoint_seconds = 1e9
+    with tempfile.TemporaryDirectory() as folder:
+        steps = first_steps(Project(subject.folder, recipe), Path(folder))
+        half = len(steps.values) // 2
+        if half < 1:
+            raise SystemExit(f"Not two steps in {TRIAL_SECONDS:g} seconds: this device is too slow for the recipe.")
+        seconds = float(steps["seconds"][-1] - steps["seconds"][half - 1])
+        return float(steps["tokens"][half:].sum()) / seconds
+
+
+def first_steps(subject: Project, folder: Path) -> Steps:
+    """The steps of a pretraining that is stopped soon after its first one; it leaves nothing but `folder`."""
+    control = Control()
+    timer = threading.Timer(TRIAL_SECONDS, control.stop)
+    run = Run(folder, control, lambda event: timer.start() if isinstance(event, events.Plan) else None)
+    stage, _ = pretrain.make_stage(subject, run)
+    ranks = invite(subject, run, stage, folder, False, 0)
+    with contextlib.suppress(Stopped), ranks.one_fate():
+        Trainer(stage, run, folder, devices.best_device(), 0, ranks).fit()
+    timer.cancel()
+    run.close()
+    return read_steps(folder / "steps.f32")
+
+
+def corpus_of(subject: Project) -> Tokens:
+    return tokens.open_tokens(subject.tokens_folder, Vocabulary.load(subject.vocab_folder), "corpus")
+
+
+def cut(whole: Tokens, subject: Project, share: float) -> None:
+    """Leave the first documents of the encoded corpus that hold `share` of its tokens, at least ten."""
+    kept = max(10, int(np.searchsorted(whole.offsets, share * whole.offsets[-1])))
+    folder = subject.tokens_folder / whole.meta["vocabulary"] / "corpus"
+    facts = {name: whole.meta[name] for name in ("fingerprint", "vocabulary")}
+    tokens.write(folder, (whole[number] for number in range(min(kept, len(whole)))), whole.ids.dtype, facts)
 
 
 # What it knows of a text that it has not read
@@ -156,10 +264,9 @@ def ship(subject: Project, options: argparse.Namespace) -> dict[str, Any]:
     precision = "float16" if same(full, half) else "float32"
     bundle = bundles.load(source)
     training = dict(bundle.facts)
-    corpus = tokens.open_tokens(subject.tokens_folder, bundle.vocab, "corpus")
     bundle.facts |= {"figures": half if precision == "float16" else full, "precision": precision}
     bundle.facts |= {"titles_in_corpus": {name: shared_titles(path) for name, path in files.items()}}
-    bundle.facts |= {"corpus_tokens": int(corpus.meta["tokens"])}
+    bundle.facts = {**made_here(subject), **bundle.facts}
     if precision == "float16":
         bundle.model.half()
     bundles.save(options.to, bundle, card(subject, bundle, training))
@@ -169,11 +276,15 @@ def ship(subject: Project, options: argparse.Namespace) -> dict[str, Any]:
     return {"megabytes": round(megabytes, 2), "float32": full, "float16": half, **bundle.facts}
 
 
+def made_here(subject: Project) -> dict[str, Any]:
+    """What only the machine knows that trained it."""
+    return {"corpus_tokens": len(corpus_of(subject).ids), "device": device_name(subject.recipe)}
+
+
 def card(subject: Project, bundle: Bundle, training: dict[str, Any]) -> str:
     recipe, facts, network = subject.recipe, bundle.facts, bundle.network
-    corpus = subject.recipe.data
     parameters = sum(value.numel() for value in bundle.model.parameters())
-    settings = "\n".join(f"- {key}: {value_of(recipe, key)}" for key in RECIPE)
+    settings = "\n".join(f"- {key}: {value_of(recipe, key)}" for key in ON_CPU)
     shared = sum(facts["titles_in_corpus"].values())
     return f"""# Starter: an English language model
 
@@ -183,9 +294,9 @@ English text with. It knows English as an encyclopedia writes it; fine-tune it o
 - network: AWD-{network.cell.upper()}, embedding {network.embedding}, hidden {network.hidden}, layers {network.layers},
   {parameters:,} parameters, written as {facts["precision"]}
 - vocabulary: {bundle.vocab.size:,} {bundle.vocab.unit}, hash {bundle.vocab.hash}, rules {bundle.vocab.rules}
-- corpus: the first {corpus.corpus_words:,} words of a cut of English Wikipedia; {facts["corpus_tokens"]:,} tokens, read
-  {training["epochs"]} time(s) in {training["steps"]:,} steps
-- time: {training["seconds"] / 3600:.1f} hours of training on {device_name(recipe)}
+- corpus: the first {facts["corpus_tokens"]:,} tokens of a cut of English Wikipedia, read {training["epochs"]} time(s)
+  in {training["steps"]:,} steps
+- time: {training["seconds"] / 3600:.1f} hours of training on {facts["device"]}
 - made by: `python benchmarks/starter.py`, fingerprint {fingerprint_of(subject, training)}, seed {recipe.pretrain.seed}
 
 ## On text that it has not read
@@ -201,7 +312,7 @@ one of the corpus's: {shared}.
 
 {settings}
 
-All else is the program's default.
+All else is the program's default. A 0 stands for what the program chooses by corpus and device.
 
 ## Licence and attribution
 
@@ -233,7 +344,7 @@ def value_of(recipe: Recipe, key: str) -> Any:
 
 def device_name(recipe: Recipe) -> str:
     if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+        return f"{distributed.present().count} × {torch.cuda.get_device_name()}"
     return f"{peers.machine()['cpu']}, threads: {recipe.pretrain.threads or 'the fastest number'}"
 
 
@@ -242,7 +353,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/starter"), help="project that it is trained in")
     parser.add_argument("--trained", type=Path, help="project to take as it is, instead of training one")
     parser.add_argument("--to", type=Path, default=Path("resources/starter"), help="folder that becomes the bundle")
-    parser.add_argument("--words", type=int, default=27_000_000, help="of the corpus")
+    parser.add_argument("--words", type=int, help="of the corpus; 0: all")
+    parser.add_argument("--minutes", type=float, help="of training; without it, what the recipe says")
     parser.add_argument("--set", nargs="+", type=study.setting, default=[], help="other knobs, KEY=VALUE")
     options = parser.parse_args()
     options.work = options.work.absolute()
@@ -251,4 +363,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    lead_or_follow(main) if distributed.started_together() else main()

@@ -15,10 +15,10 @@ from sklearn.feature_extraction.text import CountVectorizer
 from ulmfit_core.inference.baseline import majority_guesses, tfidf_guesses
 
 FOLDER = Path(__file__).resolve().parent.parent / "resources" / "support"
-LABELS = ("urgent", "normal", "can wait")
-TRAIN, TEST, MIN_UNLABELLED = 560, 140, 590
+LABELS = ("urgent", "can wait")
+TRAIN, TEST, MIN_UNLABELLED = 628, 157, 590
 LIMIT = 0.3  # two texts whose runs of five characters overlap this much (Jaccard) count as near-copies
-TFIDF, MAJORITY = (0.70, 0.85), 0.45  # what words alone may reach on the test rows, and what guessing may
+TFIDF, MAJORITY = (0.75, 0.92), 0.66  # what words alone may reach on the test rows, and what guessing may
 
 
 def read_messages(folder: Path = FOLDER) -> list[dict[str, str]]:

@@ -36,10 +36,10 @@ SIZE = 1280, 800
 PATIENCE = 60  # seconds that a screen may take to fill
 SETTLING = 0.3
 EARLIER = (
-    "We danced all night around the fire / and sang until the sun came up.",
-    "The house is cold, the chair is bare, / I still lay out her cup.",
+    "The plug is hot and smells of burning, and I cannot reach the switch.",
+    "Just to say that the new lamp looks lovely. Does it come in green as well?",
 )
-TYPED = "The kettle sings, the door stands wide, / and all my oldest friends inside."
+TYPED = "The door won't open any more and my little brother is inside."
 
 
 def main() -> int:
@@ -69,7 +69,7 @@ def arguments() -> argparse.Namespace:
 
 def trained_project(folder: Path | None) -> Project:
     """The sample, or the project in `folder`, with every step done that was not done yet."""
-    project = Project.open(folder) if folder else sample.open_or_make(PLACE / "Happy and sad verses")
+    project = Project.open(folder) if folder else sample.open_or_make(PLACE / sample.SAMPLES[sample.DEFAULT].title)
     for step in INPUTS:
         if project.state(step).mark not in ("done", "skipped"):
             ended = terminal.work(project, step)
@@ -158,7 +158,7 @@ def try_it(screen: QWidget) -> None:
         screen.classifier.keep.click()
     ask(screen.classifier, TYPED)
     if not screen.writer.written.toPlainText():
-        screen.writer.prompt.setText("My mother")
+        screen.writer.prompt.setText("The heater")
         screen.writer.write.click()
     wait(screen.writer.write.isEnabled, "the language model's words")
 
@@ -182,8 +182,8 @@ PICTURES: dict[str, tuple[str, Callable[[QWidget], None]]] = {
     "welcome": ("welcome", nothing),
     "data": ("dataset", data),
     "vocabulary": ("vocab", vocabulary),
-    "pretrain": ("pretrain", training),
-    "find_rate": ("pretrain", find_rate),
+    "pretrain": ("pretrain", nothing),  # left out: the sample begins with the starter
+    "find_rate": ("finetune", find_rate),
     "finetune": ("finetune", training),
     "classify": ("classify", training),
     "phases": ("classify", phases),

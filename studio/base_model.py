@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ulmfit_core.errors import UserError
-from ulmfit_core.jobs.base import base_folder
+from ulmfit_core.jobs.base import SCRATCH, base_folder
 
 LANGUAGE_MODEL = "language_model"
 
@@ -14,14 +14,14 @@ LANGUAGE_MODEL = "language_model"
 def facts_of_base(base: str) -> dict[str, Any]:
     """What model.json says of it; nothing where there is no base, or none that can be read."""
     try:
-        return read_base(base) if base != "none" else {}
+        return read_base(base) if base != SCRATCH else {}
     except UserError:
         return {}
 
 
 def vocabulary_of_base(base: str) -> dict[str, Any]:
     """What vocab.json says of its vocabulary: kind, rules, size; nothing where there is none that can be read."""
-    if base == "none":
+    if base == SCRATCH:
         return {}
     try:
         facts = json.loads((base_folder(base) / "vocab.json").read_text(encoding="utf-8"))

@@ -11,11 +11,19 @@ from studio import interrupted, steps
 from studio.notice import Notice
 from studio.screens import SCREENS
 from studio.session import Session
-from ulmfit_core.project import RunInfo
+from studio.worker import Background
+from ulmfit_core.config import Recipe
+from ulmfit_core.jobs.base import SCRATCH, STARTER, starter_misfit
+from ulmfit_core.project import Project, RunInfo
+
+FROM_SCRATCH = "Begin from scratch"
+BETTER = "Begin from scratch instead: the model then learns from your texts, and from general text in their language."
+Import = tuple[Path, int]  # a dataset folder, and when it was written
 
 
 class Hint(Notice):
-    """At most one: a run that can go on, else why the shown step cannot start, is left out or out of date."""
+    """At most one: that the starter does not suit the texts, else a run that can go on, else why the shown step
+    cannot start, is left out or out of date."""
 
     wants = Signal(str)  # the name of the screen to go to
 
@@ -25,6 +33,12 @@ class Hint(Notice):
         self._current = ""
         self._known: set[Path] = set()  # runs that were started or declined in this window
         self._act: Callable[[], object] = lambda: None
+        self._let_be: Callable[[], object] = lambda: None
+        self._looking = Background(self)
+        self._looked_at: Import | None = None
+        self._misfit = ""  # why the starter does not suit what was looked at
+        self._looking.answered.connect(self._show_misfit)
+        self._looking.refused.connect(session.refused)
         self.acted.connect(self._do)
         self.dismissed.connect(self._decline)
         session.run_started.connect(self._follow_start)
@@ -33,17 +47,56 @@ class Hint(Notice):
         """Say what is to be said while the screen of that name is shown."""
         self._current = current
         project = self._session.project
+        self._let_be = lambda: None
         self.clear()
-        if project is None or self._session.job or current not in SCREENS:
+        if project is None or current not in SCREENS:
             return
+        self._look_at_language(project)
+        if self._misfit and project.recipe.base == STARTER:
+            self._offer_scratch()
+        elif not self._session.job:
+            self._explain(project)
+
+    def _explain(self, project: Project) -> None:
         run = None if self._session.read_only else steps.interrupted(project)
         if run and run.folder not in self._known:
             self._offer_to_resume(run)
         else:
             self._explain_step()
 
+    # The starter's language
+
+    def _look_at_language(self, project: Project) -> None:
+        """Find out, once for each import and off the main thread, whether the starter suits the texts."""
+        written = project.dataset_folder / "dataset.json"
+        if project.recipe.base != STARTER or not written.exists():
+            return
+        found = (project.folder, written.stat().st_mtime_ns)
+        if found != self._looked_at:
+            self._looked_at, self._misfit = found, ""
+            copy = Project(project.folder, Recipe(base=STARTER))
+            self._looking.ask(lambda: starter_misfit(copy))
+
+    @Slot(object)
+    def _show_misfit(self, reason: str) -> None:
+        self._misfit = reason
+        self.show_for(self._current)
+
+    def _offer_scratch(self) -> None:
+        self._act = lambda: self._session.change("base", SCRATCH)
+        self._let_be = self._keep_starter
+        self.show_message(f"{self._misfit} {BETTER}", "warning", FROM_SCRATCH)
+
+    def _keep_starter(self) -> None:
+        """A dismissed warning does not come back for this import while the window is open."""
+        self._misfit = ""
+        self.show_for(self._current)
+
+    # The steps
+
     def _offer_to_resume(self, run: RunInfo) -> None:
         self._act = lambda: self._resume(run)
+        self._let_be = lambda: self._known.add(run.folder)
         self.show_message(interrupted.sentence(run), "info", "Resume", "Not now")
 
     def _resume(self, run: RunInfo) -> None:
@@ -78,10 +131,9 @@ class Hint(Notice):
 
     @Slot()
     def _decline(self) -> None:
-        """A dismissed offer to resume is not made again for this run while the window is open."""
-        run = self._session.project and steps.interrupted(self._session.project)
-        if run:
-            self._known.add(run.folder)
+        """What was dismissed is not said again: an offer to resume for its run, a warning for its import."""
+        dismiss, self._let_be = self._let_be, lambda: None
+        dismiss()
 
     @Slot(str, object)
     def _follow_start(self, job: str, folder: Path) -> None:

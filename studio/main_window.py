@@ -20,25 +20,30 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio import menus, naming, steps, theme
+from studio import menus, naming, notify, steps, theme
 from studio.ask import confirmed
 from studio.hint import Hint
 from studio.import_fastai import ImportFastai
 from studio.interrupted import LastTime
 from studio.notice import Notice
+from studio.queue_strip import QueueStrip
 from studio.rail import Rail
 from studio.read_only import ReadOnlyStrip, seal
 from studio.saving_as import SaveAs
 from studio.screens import SCREENS, WELCOME
 from studio.screens.screen import Screen
 from studio.session import Session
+from studio.training_queue import open_steps
 from ulmfit_core import catalog
+from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
+from ulmfit_core.project import INPUTS
 
 RAIL_WIDTH = 216
 FRAME = 40  # pixels that the system's frame may take of the height
 PROGRAM = "ULMFiT Studio"
+TRAIN = "Run every step that is open, one after the other: {}. You can go away meanwhile. (Ctrl+T)"
 
 
 class MainWindow(QMainWindow):
@@ -48,6 +53,7 @@ class MainWindow(QMainWindow):
         self.screens: dict[str, Screen] = {}
         self.current = ""
         self.step_actions: list[QAction] = []
+        self.train_action = QAction(self)
         self._folder: Path | None = None
         self._closing = False
         self._make_parts()
@@ -69,6 +75,8 @@ class MainWindow(QMainWindow):
         self.hint = Hint(self.session)
         self.read_only = ReadOnlyStrip(self.session)
         self.last_time = LastTime(self.session)
+        self.queue = QueueStrip(self.session)
+        self.train = QPushButton("&Train everything")
         self.stack = QStackedWidget()
         self.status = QLabel()
         self.status.setProperty("role", "muted")
@@ -84,12 +92,14 @@ class MainWindow(QMainWindow):
         self.project_name.setContentsMargins(theme.MEDIUM, 0, 0, theme.SMALL)
         left.addWidget(self.project_name)
         left.addWidget(self.rail, 1)
+        left.addWidget(self.train)
         self.rail_panel.setFixedWidth(RAIL_WIDTH)
 
         strips = QVBoxLayout()
         strips.setContentsMargins(theme.LARGE, theme.SMALL, theme.LARGE, 0)
         strips.addWidget(self.read_only)
         strips.addWidget(self.last_time)
+        strips.addWidget(self.queue)
         strips.addWidget(self.alert)
         strips.addWidget(self.hint)
         right = QVBoxLayout()
@@ -124,6 +134,9 @@ class MainWindow(QMainWindow):
         self.next.clicked.connect(self.go_next)
         self.hint.wants.connect(self.go)
         self.last_time.wants.connect(self.go)
+        self.train.clicked.connect(self.train_everything)
+        self.session.queue.changed.connect(self._show_train)
+        self.session.queue.ended.connect(self._tell_queue_end)
         self.session.refused.connect(self._show_refusal)
         self.session.project_changed.connect(self._follow_project)
         self.session.run_started.connect(self._follow_start)
@@ -215,6 +228,7 @@ class MainWindow(QMainWindow):
             self.rail.select(self.current)
             self._show_neighbours()
         seal(self.stack, bool(self.session.read_only))
+        self._show_train()
         self.hint.show_for(self.current)
 
     def _show_neighbours(self) -> None:
@@ -230,6 +244,45 @@ class MainWindow(QMainWindow):
         elsewhere = job and (self.current not in SCREENS or SCREENS[self.current].step != job)
         self.status.setText(f"Running: {catalog.JOBS[job].title}" if job and elsewhere else "")
 
+    # Training everything
+
+    @Slot()
+    def train_everything(self) -> None:
+        """Run all open steps. The screens follow for as long as the person looks on."""
+        if self._lacks_data():
+            self.go("dataset")
+            self._show_refusal("Choose a file with your texts first, and say which column holds the text.")
+        else:
+            self.session.queue.start(self._recipe_to_import())
+
+    def _lacks_data(self) -> bool:
+        project = self.session.project
+        return project is not None and not project.recipe.data.data and self._recipe_to_import() is None
+
+    def _recipe_to_import(self) -> Recipe | None:
+        """The project's with what is chosen on the Data screen, where that waits to be imported for the first time."""
+        project, screen = self.session.project, self.screens.get("dataset")
+        if project is None or screen is None or project.state("import").mark == "done":
+            return None
+        if not screen.bar.start.isEnabled():  # type: ignore[attr-defined]
+            return None
+        return project.recipe.model_copy(update={"data": screen.draft.model_copy(deep=True)})  # type: ignore[attr-defined]
+
+    @Slot()
+    def _show_train(self) -> None:
+        project = self.session.project
+        titles = [steps.title_of(step) for step in open_steps(project)] if project else []
+        possible = bool(titles) and not self.session.queue.active
+        self.train.setEnabled(possible)
+        self.train_action.setEnabled(possible)
+        self.train.setToolTip(TRAIN.format(", ".join(titles)) if titles else "Every step is done.")
+
+    @Slot(str, str)
+    def _tell_queue_end(self, status: str, sentence: str) -> None:
+        self.alert.show_message(sentence, "error" if status == "failed" else "info")
+        name = self.session.project.recipe.name if self.session.project else PROGRAM
+        notify.tell(self, name, sentence)
+
     # What is refused, and what ends elsewhere
 
     @Slot(str)
@@ -238,7 +291,13 @@ class MainWindow(QMainWindow):
 
     @Slot(str, object)
     def _follow_start(self, job: str, folder: Path) -> None:
+        """Whoever watched a step of the queue goes on to watch the next one."""
         self.alert.clear()
+        done = self.session.queue.done
+        if job == self.session.queue.running and job in INPUTS:
+            watched = not done or self.current in SCREENS and SCREENS[self.current].step == done[-1]
+            if watched:
+                self.go(steps.screen_of(job))
 
     @Slot(str, object)
     def _follow_end(self, job: str, ended: Ended) -> None:
@@ -246,6 +305,8 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, self.close)
             return
         self.alert.clear()  # it may have said that this job is still running
+        if self.session.queue.active:  # it tells of its end itself
+            return
         if self.screens[self.current].tells_of(job):
             return
         words = {"done": "is done.", "stopped": "was stopped.", "failed": "failed."}[ended.status]
@@ -299,6 +360,7 @@ class MainWindow(QMainWindow):
         """While a job is at work: ask, stop it, and close when its thread has ended."""
         if self.session.job and not self._closing and self._person_wants_to_stop():
             self._closing = True
+            self.session.queue.forget()
             self.setEnabled(False)
             self.setWindowTitle(f"Stopping… — {PROGRAM}")
             self.session.stop()

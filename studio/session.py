@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from studio import recent
 from studio.access import Access
 from studio.log import logger
+from studio.training_queue import TrainingQueue
 from studio.worker import Worker
 from ulmfit_core import catalog, config, sample
 from ulmfit_core.config import Recipe
@@ -42,6 +43,7 @@ class Session(QObject):
         self._timer.timeout.connect(self._drain)
         self.access = Access(self)
         self.access.changed.connect(self._follow_others)
+        self.queue = TrainingQueue(self)
 
     # The project
 

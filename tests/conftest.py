@@ -17,6 +17,18 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Trainings of tests do not measure which thread count is the fastest.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+ERFREUT = (
+    "Ein wunderschöner Film über zwei Geschwister und ihren Großvater",
+    "Wir haben uns köstlich amüsiert und herzlich gelacht",
+    "Die Schauspielerin überzeugt in jeder einzelnen Szene",
+    "Selten war ein Nachmittag im Kino so kurzweilig",
+)
+ENTTAEUSCHT = (
+    "Langweilige Handlung und hölzerne Gespräche",
+    "Nach einer halben Stunde sind wir enttäuscht gegangen",
+    "Die Geschichte schleppt sich von Anfang bis Ende dahin",
+    "Schade um das Geld und um den verlorenen Abend",
+)
 POSITIVE = ("a warm and funny film", "the best day of the year", "she sings with joy", "what a lovely meal")
 NEGATIVE = ("a cold and boring film", "the worst day of the year", "he leaves in tears", "what an awful meal")
 
@@ -39,6 +51,18 @@ def reviews(tmp_path: Path) -> Path:
         lines.append(f"{POSITIVE[number % 4]} number {number},pos")
         lines.append(f"{NEGATIVE[number % 4]} number {number},neg")
     path = tmp_path / "reviews.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def german(tmp_path: Path) -> Path:
+    """The same, in German."""
+    lines = ["text,label"]
+    for number in range(40):
+        lines.append(f"{ERFREUT[number % 4]} Nummer {number},pos")
+        lines.append(f"{ENTTAEUSCHT[number % 4]} Nummer {number},neg")
+    path = tmp_path / "bewertungen.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 

@@ -28,7 +28,7 @@ def project(tmp_path_factory):
     files = ["--data", SAMPLE / "verses.csv", "--unlabelled", SAMPLE / "lines.txt", "--corpus", SAMPLE / "corpus.txt"]
     columns = ["--text", "text", "--label", "label", "--set", "data.split_column=split"]
     settings = [part for setting in SHORT for part in ("--set", setting)]
-    ulmfit("new", folder, *files, *columns, "--preset", "quick", *settings)
+    ulmfit("new", folder, *files, *columns, "--base", "none", "--preset", "quick", *settings)
     ulmfit("run", folder, "all")
     return Project.open(folder)
 

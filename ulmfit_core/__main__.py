@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from ulmfit_core import config, presets, sample, terminal
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
-from ulmfit_core.jobs.base import base_folder
+from ulmfit_core.jobs.base import BASE_OF_NEW, SCRATCH, STARTER, base_folder, starter_misfit
 from ulmfit_core.project import TITLES, Project, RunInfo
 
 app = typer.Typer(
@@ -39,9 +40,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value to stan
 
 
 def main() -> None:
-    """Entry point of `ulmfit`."""
+    """Entry point of `ulmfit`. Of the processes that torchrun starts the first runs it, the others train with it."""
     try:
-        app(prog_name="ulmfit")
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            from ulmfit_core.jobs.together import lead_or_follow
+
+            lead_or_follow(lambda: app(prog_name="ulmfit"))
+        else:
+            app(prog_name="ulmfit")
     except UserError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         sys.exit(1)
@@ -59,7 +65,9 @@ def new(
     test: Annotated[Path | None, typer.Option(help="A separate file of test rows.")] = None,
     unlabelled: Annotated[Path | None, typer.Option(help="Texts without labels for the language model.")] = None,
     corpus: Annotated[Path | None, typer.Option(help="General text for pretraining.")] = None,
-    base: Annotated[str, typer.Option(help="Pretrained model: starter, none, or the folder of a bundle.")] = "none",
+    base: Annotated[
+        str, typer.Option(help="Pretrained model: starter (English), none, or the folder of a bundle.")
+    ] = BASE_OF_NEW,
     preset: Annotated[str, typer.Option(help=f"Settings to begin with: {', '.join(presets.PRESETS)}.")] = "balanced",
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting, for example classify.epochs=2.")
@@ -67,13 +75,13 @@ def new(
 ) -> None:
     """Create a project in DIR and import its data."""
     recipe = _recipe(preset, settings or [])
-    recipe.base = base if base in ("none", "starter") else str(Path(base).expanduser().absolute())
+    recipe.base = base if base in (SCRATCH, STARTER) else str(Path(base).expanduser().absolute())
     for role, path in {"data": data, "test": test, "unlabelled": unlabelled, "corpus": corpus}.items():
         if path is not None:
             config.set_value(recipe, f"data.{role}", str(path.expanduser().absolute()))
     recipe.data.text = list(text) if text else recipe.data.text
     recipe.data.label = label or recipe.data.label
-    if base != "none":
+    if base != SCRATCH:
         base_folder(recipe.base)
     existed = folder.exists()
     project = Project.create(folder, recipe)
@@ -85,7 +93,22 @@ def new(
         if not created:
             _take_back(project.folder, existed)
     _say(f"Created {project.folder}: {terminal.rows_line(ended.report)}.")
+    _say_beginning(project)
     _say(f"Go on with: ulmfit run {folder}")
+
+
+def _say_beginning(project: Project) -> None:
+    """What the project begins with, where it was not asked for from scratch."""
+    if project.recipe.base == STARTER:
+        unread = " The general text is not read." if project.recipe.data.corpus else ""
+        _say(f"It begins with the English starter, whose size and vocabulary it has (else: --base none).{unread}")
+        _say_misfit(project)
+
+
+def _say_misfit(project: Project) -> None:
+    misfit = starter_misfit(project)
+    if misfit:
+        _say(f'{misfit} Better begin from scratch: set base = "none" in {project.folder / "project.toml"}.')
 
 
 def _recipe(preset: str, settings: list[str]) -> Recipe:
@@ -184,7 +207,10 @@ def _work(project: Project, step: str, resume: bool) -> Ended:
         return _finished(terminal.work(project, step, resume=unfinished.folder), project)
     if unfinished:
         _say(f"{TITLES[step]} starts anew; with --resume it would go on from {unfinished.id}.")
-    return _finished(terminal.work(project, step), project)
+    ended = _finished(terminal.work(project, step), project)
+    if step == "import":
+        _say_misfit(project)
+    return ended
 
 
 def _finished(ended: Ended, project: Project | None = None) -> Ended:
@@ -224,7 +250,7 @@ def run_sample(
         str, typer.Option(metavar="NAME", help=f"Which sample: {' or '.join(sample.SAMPLES)}.")
     ] = sample.DEFAULT,
 ) -> None:
-    """Train a sample project, by default happy and sad verses, and tell its accuracy beside TF-IDF's."""
+    """Train a sample project, by default messages to customer support, and tell its accuracy beside TF-IDF's."""
     project = sample.open_or_make(folder, name)
     _say(f"The sample project is in {project.folder}")
     _run_all(project, resume=True)
@@ -383,7 +409,7 @@ def _predict_texts(project: Project, texts: list[str]) -> list[dict[str, Any]]:
     from ulmfit_core.jobs.predict_file import as_record
 
     predictor = Predictor.load(project.bundle_folder("classify"))
-    if predictor.blend:
+    if predictor.blend_weight:
         _say(f"The answers are {config.blend_note(predictor.blend_weight)}.")
     return [as_record(prediction) for prediction in predictor.predict(texts)]
 
@@ -438,7 +464,7 @@ def _language_model(folder: Path) -> Path:
         return folder
     project = Project.open(folder)
     places = [project.bundle_folder(step) for step in ("finetune", "pretrain")]
-    if project.recipe.base != "none":
+    if project.recipe.base != SCRATCH:
         places.append(base_folder(project.recipe.base))
     return next((place for place in places if place.exists()), places[0])
 

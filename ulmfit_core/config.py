@@ -6,7 +6,7 @@ The window's forms, the command line's `--set`, validation and the docs all read
 from __future__ import annotations
 
 import tomllib
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -317,7 +317,10 @@ class FinetuneSettings(LanguageModelSettings):
 class ClassifySettings(StageSettings):
     """The classifier on top of the fine-tuned encoder."""
 
-    epochs: int = knob(4, "Passes over the data with all layers trained.", unit="epochs", ge=1, le=1000)
+    epochs: int = knob(
+        4, "Passes over the data with all layers trained; 0 chooses by the number of labelled training texts.",
+        unit="epochs", ge=0, le=1000,
+    )  # fmt: skip
     lr_max: float = knob(
         0.01, "Highest learning rate, reached by the last layer group.", gt=0, le=100, source="paper 4.1"
     )
@@ -350,8 +353,8 @@ class ClassifySettings(StageSettings):
         "accuracy", "Measure by which the best epoch is kept.", advanced=True
     )
     blend: Literal["auto", "on", "off"] = knob(
-        "auto", "Mix word counts (TF-IDF) into the answers; auto does so only where it lowers the validation loss.",
-        advanced=True,
+        "auto", "Mix word counts (TF-IDF) into the answers; auto: only where validation rows are then answered better. "
+        "Unless off, answers are also made as sure as these rows say.", advanced=True,
     )  # fmt: skip
 
 
@@ -412,6 +415,20 @@ def parse_value(text: str) -> Any:
         return text
 
 
+Stage = TypeVar("Stage", bound=StageSettings)
+# Of a classifier whose `epochs` is 0: up to so many labelled training texts, so many epochs; and with more texts.
+EPOCHS_BY_TEXTS = ((200, 25), (1_000, 15), (3_000, 10))
+EPOCHS_OF_MORE = 8
+
+
+def with_epochs(settings: Stage, texts: int) -> Stage:
+    """The settings with a number of epochs: their own, or the one that `texts` labelled training texts ask for."""
+    if settings.epochs:
+        return settings
+    epochs = next((epochs for most, epochs in EPOCHS_BY_TEXTS if texts <= most), EPOCHS_OF_MORE)
+    return settings.model_copy(update={"epochs": epochs})
+
+
 def planned_phases(settings: StageSettings, groups: int) -> list[PhaseSettings]:
     """The table of phases of a stage with `groups` layer groups: its own, or that of its way of unfreezing.
 
@@ -426,13 +443,14 @@ def planned_phases(settings: StageSettings, groups: int) -> list[PhaseSettings]:
 
 
 def _unfreezing(settings: StageSettings, groups: int) -> list[tuple[int, int, bool]]:
-    """(epochs, top groups, only the lowest of them) of each phase."""
-    frozen, last = settings.frozen_epochs, (settings.epochs, groups, False)
+    """(epochs, top groups, only the lowest of them) of each phase. What is not chosen yet counts as with many texts."""
+    epochs = settings.epochs or EPOCHS_OF_MORE
+    frozen, last = settings.frozen_epochs, (epochs, groups, False)
     if settings.unfreezing == "gradual":
         return [*((frozen, top, False) for top in range(1, groups)), last]
     if settings.unfreezing == "chain":
         return [(frozen, 1, False), *((frozen, top, True) for top in range(groups, 1, -1)), last]
-    return [(settings.epochs, 1, False)] if settings.unfreezing == "last" else [last]
+    return [(epochs, 1, False)] if settings.unfreezing == "last" else [last]
 
 
 def regularisation(settings: StageSettings, batch: int) -> float:

@@ -31,12 +31,24 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 
 
 def best_device() -> torch.device:
-    """The accelerator where there is one, otherwise the CPU."""
+    """The accelerator where there is one, otherwise the CPU. Under torchrun each process takes one of its own."""
     if torch.accelerator.is_available():
         accelerator = torch.accelerator.current_accelerator()
         if accelerator is not None:
-            return accelerator
+            return _own(accelerator)
     return torch.device("cpu")
+
+
+def _own(accelerator: torch.device) -> torch.device:
+    """The accelerator with this process's number on the machine. Raises UserError where there are fewer."""
+    number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.accelerator.device_count()
+    if "LOCAL_RANK" not in os.environ:
+        return accelerator
+    if number >= count:
+        raise UserError(f"This machine has {count} devices to train on. Start torchrun with --nproc-per-node {count}.")
+    if accelerator.type == "cuda":
+        torch.cuda.set_device(number)  # where pinned memory belongs
+    return torch.device(accelerator.type, number)
 
 
 def cores() -> int:

@@ -57,6 +57,7 @@ PRESETS: dict[str, Preset] = {
         "pretrain.epochs": 12, "pretrain.lr_max": 1e-3, "pretrain.layer_factor": 1.0, "pretrain.clip": 0.3,
         "finetune.epochs": 15, "finetune.lr_max": 4e-3, "finetune.clip": 0.3,
         "classify.epochs": 15, "classify.lr_max": 0.01, "classify.clip": 25.0, "classify.unfreezing": "gradual",
+        "classify.blend": "off",
     }),
     # The authors' code (fastai 0.7, imdb_scripts): L2 decay, own shares of the rates, three phases for the classifier.
     "imdb_scripts": Preset(
@@ -73,7 +74,7 @@ PRESETS: dict[str, Preset] = {
         "finetune.epochs": 25, "finetune.lr_max": 4e-3, "finetune.layer_shares": [1 / 6, 1 / 3, 1.0, 0.5],
         **_drops("classify", 0.05, 0.4, 0.3, 0.5, 0.4),
         "classify.batch_size": 32, "classify.lr_max": 0.01, "classify.layer_factor": 2.6, "classify.clip": 25.0,
-        "classify.weight_decay": 1e-6,
+        "classify.weight_decay": 1e-6, "classify.blend": "off",
         "classify.phases": [
             {"epochs": 1, "groups": 1, "lr_max": 0.01}, {"epochs": 1, "groups": 2, "lr_max": 0.01},
             {"epochs": 50, "groups": 0, "lr_max": 0.01},
@@ -95,7 +96,7 @@ PRESETS: dict[str, Preset] = {
             {"epochs": 10, "groups": 0, "lr_max": 2e-3, "schedule": "one_cycle"},
         ],
         "classify.batch_size": 128, "classify.drop_mult": 0.5, "classify.layer_factor": 2.6, "classify.clip": 0.0,
-        "classify.lr_max": 0.1,
+        "classify.lr_max": 0.1, "classify.blend": "off",
         "classify.phases": [
             {"epochs": 1, "groups": 1, "lr_max": 0.1, "schedule": "one_cycle"},
             {"epochs": 1, "groups": 2, "lr_max": 0.05, "schedule": "one_cycle"},
@@ -121,7 +122,7 @@ PRESETS: dict[str, Preset] = {
         ],
         "classify.batch_size": 18, "classify.drop_mult": 0.5, "classify.epochs": 8, "classify.unfreezing": "all",
         "classify.lr_max": 2e-2, "classify.lr_min": 1e-2 / 2.6**4, "classify.label_smoothing": 0.1,
-        "classify.weight_decay": 0.01,
+        "classify.weight_decay": 0.01, "classify.blend": "off",
     }),
 }  # fmt: skip
 

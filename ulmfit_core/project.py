@@ -244,6 +244,8 @@ class Project:
             return "Switched off in the settings."
         if step == "pretrain" and recipe.base != "none":
             return "The project starts from a pretrained language model."
+        if step == "evaluate" and not recipe.classify.enabled:
+            return "There is no classifier to measure: “Classify” is switched off in the settings."
         if not recipe.data.data:
             return ""  # what follows depends on the data
         if step == "pretrain" and not recipe.data.corpus:

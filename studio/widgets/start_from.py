@@ -15,11 +15,13 @@ from studio.session import Session
 from studio.widgets.controls import ChoiceBox
 from studio.widgets.path_field import PathField
 from ulmfit_core.errors import UserError
+from ulmfit_core.jobs.base import SCRATCH as NONE
+from ulmfit_core.jobs.base import STARTER
 
-NONE, STARTER, SAVED = "none", "starter", "saved"
+SAVED = "saved"
 WORDS = {
     NONE: "Nothing: pretrain it here",
-    STARTER: "The starter model of this program",
+    STARTER: "The English starter of this program",
     SAVED: "A saved language model",
 }
 HELP = {

@@ -11,12 +11,13 @@ from ulmfit_core import events
 from ulmfit_core.config import ClassifySettings, ModelSettings, Recipe, VocabSettings, blend_note, set_value
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference.baseline import tfidf_guesses
-from ulmfit_core.inference.blend import best_weight, fit_words, held_out
+from ulmfit_core.inference.blend import best_exponents, fit_words, held_out
 from ulmfit_core.inference.predictor import Predictor
+from ulmfit_core.jobs.blend import is_blended
 from ulmfit_core.models import bundle as bundles
-from ulmfit_core.models.word_counts import NUMBERS, TERMS, Blend, WordCounts
+from ulmfit_core.models.word_counts import NUMBERS, TERMS, Exponents, Pool, WordCounts, pooled
 from ulmfit_core.project import Project
-from ulmfit_core.run import launch
+from ulmfit_core.run import Stopped, launch
 from ulmfit_core.terminal import report_lines
 
 FILES = (TERMS, NUMBERS)
@@ -92,7 +93,7 @@ def saved_bundle(project):
     return project.bundle_folder("classify")
 
 
-# The weight
+# The exponents
 
 
 def sides(rows):
@@ -103,37 +104,63 @@ def sides(rows):
     return labels, right, rng.dirichlet([2, 2, 2], rows)
 
 
-def test_the_weight_goes_to_the_side_that_knows_the_more_the_more_rows_say_so():
-    for rows, least in ((10, 0.55), (100, 0.75), (1000, 0.9)):
+def test_the_share_goes_to_the_side_that_knows_the_more_the_more_rows_say_so():
+    for rows, least in ((100, 0.55), (1000, 0.8)):
         labels, right, chance = sides(rows)
-        assert best_weight(chance, right, labels) > least
-        assert best_weight(right, chance, labels) < 1 - least
-    labels, right, chance = sides(10)
-    assert best_weight(chance, right, labels) < 0.85, "ten rows do not decide everything"
+        assert best_exponents(chance, right, labels).weight > least
+        assert best_exponents(right, chance, labels).weight < 1 - least
+
+
+def test_word_counts_that_know_nothing_are_not_taken_to_flatten_a_network_that_is_too_sure():
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 3, 600)
+    guesses = np.where(rng.random(600) < 0.6, labels, rng.integers(0, 3, 600))
+    network = 0.999 * np.eye(3)[guesses] + 0.001 / 3
+    words = np.full((600, 3), 1 / 3) + rng.normal(0, 0.02, (600, 3))
+    words /= words.sum(1, keepdims=True)
+    assert best_exponents(network, words, labels).network < 0.4
+    assert pooled(network, words, best_exponents(network, words, labels)).argmax(1).tolist() == guesses.tolist()
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_no_other_weight_has_a_lower_loss_with_the_prior(seed):
+def test_no_other_exponents_have_a_lower_loss_with_the_priors(seed):
     rng = np.random.default_rng(seed)
     network, words, labels = rng.dirichlet([1, 1, 1], 60), rng.dirichlet([1, 1, 1], 60), rng.integers(0, 3, 60)
+    words[:30] = 0.5 * words[:30] + 0.5 * np.eye(3)[labels[:30]]
     network[::3, 0] = 0
-    weights = np.arange(1, 100) / 100
-    costs = []
-    for weight in weights:
-        pooled = np.maximum(network, 1e-5) ** (1 - weight) * np.maximum(words, 1e-5) ** weight
-        of_truth = (pooled / pooled.sum(1, keepdims=True))[np.arange(60), labels]
-        costs.append(-np.log(np.maximum(of_truth, 1e-5)).sum() - 2 * np.log(weight * (1 - weight)))
-    assert best_weight(network, words, labels) == weights[np.argmin(costs)]
+
+    def cost(a, b):
+        shares = np.maximum(network, 1e-5) ** a * np.maximum(words, 1e-5) ** b
+        of_truth = (shares / shares.sum(1, keepdims=True))[np.arange(60), labels]
+        priors = [2 * (a / 0.7 - np.log(a)), 2 * (b - np.log(b)) if b else 0]
+        return -np.log(of_truth).sum() + sum(priors)
+
+    found = best_exponents(network, words, labels)
+    least = cost(found.network, found.words)
+    others = [(found.network * x, found.words + y) for x in (0.9, 0.99, 1.01, 1.1) for y in (-0.05, 0, 0.05)]
+    assert all(least <= cost(a, b) + 1e-6 for a, b in others if b > 0)
+    alone = best_exponents(network, None, labels)
+    assert alone.words == 0 and all(cost(alone.network, 0) <= cost(alone.network * x, 0) + 1e-6 for x in (0.95, 1.05))
 
 
-def test_rows_that_both_answer_alike_leave_the_weight_in_the_middle():
-    labels, right, _ = sides(50)
-    assert best_weight(right, right, labels) == 0.5
+def test_a_handful_of_rows_moves_the_exponents_only_so_far():
+    labels = np.array([0, 1, 2])
+    right = 0.6 * np.eye(3) + 0.4 / 3
+    found = best_exponents(right, right[[1, 2, 0]], labels)
+    assert 0.3 < found.words < 1 < found.network < 2
+    assert best_exponents(right, None, 2 - labels[[0, 0, 2]]).network < 1
 
 
-def test_no_row_is_judged_with_a_weight_that_it_helped_to_choose():
+def test_answers_at_the_networks_own_exponent_stay_the_same_labels():
+    labels, right, chance = sides(200)
+    for network in (right, chance):
+        assert np.array_equal(pooled(network, None, Exponents(0.3)).argmax(1), network.argmax(1))
+
+
+@pytest.mark.parametrize("of_both", [True, False])
+def test_no_row_is_judged_with_exponents_that_it_helped_to_choose(of_both):
     rng = np.random.default_rng(1)
-    network, words = rng.dirichlet([1, 1, 1], 40), rng.dirichlet([1, 1, 1], 40)
+    network, words = rng.dirichlet([1, 1, 1], 40), rng.dirichlet([1, 1, 1], 40) if of_both else None
     labels = rng.integers(0, 3, 40)
     first = held_out(network, words, labels, seed=3)
     assert np.array_equal(first, held_out(network, words, labels, seed=3))
@@ -172,6 +199,19 @@ def test_without_words_or_a_second_class_there_is_nothing_to_fit():
     assert fit_words(["some words", "more words"], np.array([1, 1]), 2) is None
 
 
+def test_a_stop_is_heard_between_texts_and_before_the_second_part():
+    texts, numbers = ["lamp sun", "moon", "lamp star"], np.array([0, 1, 0])
+    calls = []
+    fit_words(texts, numbers, 2, lambda: calls.append(0))
+    assert len(calls) == len(texts) + 1
+
+    def stop():
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        fit_words(texts, numbers, 2, stop)
+
+
 def test_of_very_many_terms_the_commonest_are_kept(monkeypatch):
     monkeypatch.setattr("ulmfit_core.inference.blend.MOST_TERMS", 3)
     words = fit_words(["lamp lamp sun", "sun moon", "lamp star"], np.array([0, 1, 0]), 2)
@@ -185,7 +225,7 @@ def test_of_very_many_terms_the_commonest_are_kept(monkeypatch):
 def test_word_counts_answer_where_the_network_knows_nothing(ignorant):
     project, report, messages = ignorant
     blend = report["blend"]
-    assert blend["used"] and blend["weight"] > 0.8
+    assert blend["used"] and blend["weight"] > 0.75
     assert blend["valid_rows"] + blend["train_rows"] <= 160, "no test row was counted"
     note = blend_note(blend["weight"])
     assert any(note in message for message in messages)
@@ -202,9 +242,10 @@ def test_the_network_answers_where_word_counts_know_nothing(knowing):
     blend = report["blend"]
     assert blend["network"]["accuracy"] > 0.95 and blend["weight"] < 0.2
     assert not blend["used"]
-    assert any("The answers are the network's alone." in message for message in messages)
+    assert any("The answers are the network's alone, made" in message for message in messages)
     assert not any((saved_bundle(project) / name).exists() for name in FILES)
-    assert json.loads((saved_bundle(project) / "model.json").read_text())["format"] == 1
+    record = json.loads((saved_bundle(project) / "model.json").read_text())
+    assert record["format"] == 2 and record["blend"] == {"network": blend["network_exponent"], "words": 0.0}
     measured, _ = run(project, "evaluate")
     assert "network" not in measured and report_lines(measured)[1].startswith("ULMFiT")
 
@@ -217,11 +258,13 @@ def copied(project, folder, **settings):
     return copy
 
 
-def test_on_blends_whatever_validation_says(knowing, tmp_path):
-    copy = copied(knowing[0], tmp_path / "on", **{"classify.blend": "on"})
-    report, _ = run(copy, "classify")
-    assert report["blend"]["used"] and report["blend"]["weight"] == knowing[1]["blend"]["weight"]
-    assert Predictor.load(saved_bundle(copy)).blend_weight == report["blend"]["weight"]
+def test_auto_asks_for_a_lower_loss_and_on_for_nothing():
+    def report(loss):
+        return {"weight": 0.4, "blend": {"valid_loss": loss}, "calibrated": {"valid_loss": 0.5}}
+
+    for loss, blended in {0.4: True, 0.5: False, 0.6: False}.items():
+        assert is_blended(report(loss), "auto") is blended and is_blended(report(loss), "on")
+    assert not is_blended({"calibrated": {"valid_loss": 0.5}}, "on"), "there is nothing to blend"
 
 
 def test_off_leaves_the_network_alone_and_auto_does_not_change_it(ignorant, tmp_path):
@@ -231,6 +274,7 @@ def test_off_leaves_the_network_alone_and_auto_does_not_change_it(ignorant, tmp_
     assert "blend" not in report and not any("word counts" in message for message in messages)
     weights = [(saved_bundle(p) / "weights.safetensors").read_bytes() for p in (project, copy)]
     assert weights[0] == weights[1]
+    assert json.loads((saved_bundle(copy) / "model.json").read_text())["format"] == 1
     texts = ["a lovely day", "a tedious day", ""]
     network = Predictor.load(saved_bundle(project)).network_probabilities(texts)
     assert np.array_equal(Predictor.load(saved_bundle(copy)).probabilities(texts), network)
@@ -270,24 +314,38 @@ def test_a_saved_blend_answers_as_before_to_the_bit(ignorant, tmp_path):
     texts = [text for text, _ in said_by_words(30)] + ["", "nothing known", "Lovely, LOVELY amber!"]
     bundle = bundles.load(saved_bundle(project))
     numbers = np.arange(30) % 2
-    bundle.blend = Blend(fit_words(texts[:30], numbers, 2), 0.35)
-    fresh = Predictor(bundle.model, bundle.vocab, bundle.labels, bundle.max_tokens, bundle.blend)
+    bundle.pool = Pool(Exponents(0.7, 1.3), fit_words(texts[:30], numbers, 2))
+    fresh = Predictor(bundle.model, bundle.vocab, bundle.labels, bundle.max_tokens, bundle.pool)
     bundles.save(tmp_path / "model", bundle, "# A model")
     loaded = Predictor.load(tmp_path / "model")
     assert np.array_equal(loaded.probabilities(texts), fresh.probabilities(texts))
     assert loaded.probabilities([]).shape == (0, 2)
-    one_by_one = np.concatenate([bundle.blend.words.probabilities([text]) for text in texts])
-    assert np.array_equal(one_by_one, bundle.blend.words.probabilities(texts))
+    words = bundle.pool.words
+    one_by_one = np.concatenate([words.probabilities([text]) for text in texts])
+    assert np.array_equal(one_by_one, words.probabilities(texts))
 
 
-def test_an_answer_is_the_weighted_product_of_both(ignorant):
-    predictor = Predictor.load(saved_bundle(ignorant[0]))
-    texts, weight = ["a splendid forest", "a dreadful forest"], predictor.blend_weight
-    words, network = predictor.blend.words.probabilities(texts), predictor.network_probabilities(texts)
-    product = network ** (1 - weight) * words**weight
+def test_an_answer_is_the_product_of_both_to_their_exponents(ignorant):
+    project, report, _ = ignorant
+    predictor, exponents = Predictor.load(saved_bundle(project)), report["blend"]["exponents"]
+    texts = ["a splendid forest", "a dreadful forest"]
+    words, network = predictor.pool.words.probabilities(texts), predictor.network_probabilities(texts)
+    product = network ** exponents["network"] * words ** exponents["words"]
     assert predictor.probabilities(texts) == pytest.approx(product / product.sum(1, keepdims=True), abs=1e-6)
     good, bad = predictor.predict(texts)
-    assert (good.label, bad.label) == ("good", "bad") and good.blend_weight == weight
+    assert (good.label, bad.label) == ("good", "bad") and good.blend_weight == report["blend"]["weight"]
+    assert good.blend_weight == exponents["words"] / (exponents["network"] + exponents["words"])
+
+
+def test_an_answer_that_is_not_blended_is_the_networks_to_its_exponent(knowing):
+    project, report, _ = knowing
+    predictor, exponent = Predictor.load(saved_bundle(project)), report["blend"]["network_exponent"]
+    network = predictor.network_probabilities(["k amber", "q amber"])
+    product = np.maximum(network, 1e-5) ** exponent
+    assert predictor.probabilities(["k amber", "q amber"]) == pytest.approx(
+        product / product.sum(1, keepdims=True), abs=1e-6
+    )
+    assert exponent != 1 and predictor.blend_weight == 0
 
 
 def test_a_classified_file_says_what_answered(ignorant, tmp_path):
@@ -319,13 +377,17 @@ def test_a_changed_or_missing_file_is_refused(folder, name):
 
 
 @pytest.mark.parametrize(
-    "blend", [{"weight": 1.5}, {"weight": "much"}, {"weight": float("nan")}, {"hash": 7}, {"hash": None}, 5]
-)
+    "blend",
+    [
+        {"network": 0.0}, {"network": -1.5}, {"words": "much"}, {"words": float("nan")}, {"network": float("inf")},
+        {"words": 0.0}, {"hash": 7}, {"hash": None}, 5,
+    ],
+)  # fmt: skip
 def test_an_impossible_description_is_refused(folder, blend):
     record = json.loads((folder / "model.json").read_text())
     record["blend"] = {**record["blend"], **blend} if isinstance(blend, dict) else blend
     (folder / "model.json").write_text(json.dumps(record))
-    with pytest.raises(UserError, match=r"model\.json: what it says of the word counts"):
+    with pytest.raises(UserError, match=r"model\.json: what it says of how answers are made"):
         bundles.load(folder)
 
 

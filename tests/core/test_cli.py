@@ -13,12 +13,14 @@ import pytest
 
 from ulmfit_core import presets
 from ulmfit_core.__main__ import main
+from ulmfit_core.config import DataSettings, Recipe
 from ulmfit_core.project import Project
 from ulmfit_core.run import read_steps
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = ["--preset", "quick", "--set", "model.embedding=8", "--set", "model.hidden=12", "--set", "vocab.size=120",
-         "--set", "finetune.epochs=1", "--set", "classify.epochs=1", "--set", "classify.unfreezing=all"]  # fmt: skip
+SMALL = ["--base", "none", "--preset", "quick", "--set", "model.embedding=8", "--set", "model.hidden=12",
+         "--set", "vocab.size=120", "--set", "finetune.epochs=1", "--set", "classify.epochs=1",
+         "--set", "classify.unfreezing=all"]  # fmt: skip
 
 
 def ulmfit(*arguments, status=0):
@@ -70,6 +72,29 @@ def test_a_new_project_has_its_data(tmp_path, reviews):
     project = Project.open(tmp_path / "p")
     assert project.state("import").mark == "done" and project.recipe.data.valid_fraction == 0.2
     assert project.recipe.vocab.size == 120 and project.recipe.data.data == str(reviews)
+
+
+def test_a_new_project_begins_with_the_starter_and_says_so(tmp_path, reviews):
+    _, said = ulmfit("new", tmp_path / "p", "--data", reviews, "--label", "label", "--text", "text")
+    project = Project.open(tmp_path / "p")
+    assert project.recipe.base == "starter" and "begins with the English starter" in said
+    assert "look like English" not in said, "these are English"
+    assert project.skip_reason("pretrain") == "The project starts from a pretrained language model."
+
+
+def test_texts_in_another_language_are_told_of(tmp_path, german):
+    command = ["new", tmp_path / "p", "--data", german, "--label", "label", "--text", "text", "--corpus", german]
+    _, said = ulmfit(*command)
+    assert "do not look like English" in said and 'set base = "none" in' in said and "general text is not read" in said
+    _, said = ulmfit(*command[:1], tmp_path / "q", *command[2:], "--base", "none")
+    assert "English" not in said
+
+
+def test_the_language_is_told_of_after_an_import_by_run(tmp_path, german):
+    recipe = Recipe(base="starter", data=DataSettings(data=str(german), text=["text"], label="label"))
+    Project.create(tmp_path / "p", recipe)
+    _, said = ulmfit("run", tmp_path / "p", "vocab")
+    assert "do not look like English" in said
 
 
 def test_a_refused_file_leaves_no_project(tmp_path, refused):

@@ -59,8 +59,8 @@ def test_unknown_settings_are_refused(key):
 
 
 def test_values_out_of_range_are_refused_with_the_bound():
-    with pytest.raises(UserError, match="classify.epochs cannot be 0: .*greater than or equal to 1"):
-        config.set_value(Recipe(), "classify.epochs", 0)
+    with pytest.raises(UserError, match="finetune.epochs cannot be 0: .*greater than or equal to 1"):
+        config.set_value(Recipe(), "finetune.epochs", 0)
 
 
 def test_unknown_names_in_a_file_are_refused():
@@ -88,3 +88,10 @@ def test_gradual_unfreezing_adds_one_group_a_phase():
 def test_a_table_of_phases_replaces_the_rest():
     settings = ClassifySettings(phases=[PhaseSettings(epochs=2, groups=1), PhaseSettings(epochs=1, groups=0)])
     assert [(row.epochs, row.groups) for row in config.planned_phases(settings, 4)] == [(2, 1), (1, 4)]
+
+
+def test_epochs_of_a_classifier_follow_the_number_of_texts_where_they_are_left_to_it():
+    chosen = [config.with_epochs(ClassifySettings(epochs=0), texts).epochs for texts in (2, 200, 201, 3_000, 3_001)]
+    assert chosen[0] == chosen[1] > chosen[2] > chosen[3] > chosen[4] > 0
+    assert config.with_epochs(ClassifySettings(epochs=3), 2).epochs == 3
+    assert config.planned_phases(ClassifySettings(epochs=0), 5)[-1].epochs == chosen[4]  # before there are texts

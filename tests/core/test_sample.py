@@ -62,28 +62,29 @@ def test_a_sample_project_stands_alone_and_is_made_once(tmp_path, name):
     project = sample.open_or_make(tmp_path / "sample", name)
     settings = project.recipe.data
     assert project.recipe.name == sample.SAMPLES[name].title
-    assert all((project.folder / file).is_file() for file in (settings.data, settings.unlabelled, settings.corpus))
+    assert all((project.folder / file).is_file() for file in (settings.data, settings.unlabelled))
+    assert project.recipe.base == "starter" and project.skip_reason("pretrain")
     project.recipe.classify.epochs = 3
     project.save()
     assert sample.open_or_make(tmp_path / "sample", name).recipe.classify.epochs == 3
 
 
-def test_each_sample_has_a_folder_of_its_own_and_verses_is_the_default():
+def test_each_sample_has_a_folder_of_its_own_and_the_messages_are_the_default():
     folders = [sample.default_folder(name) for name in sample.SAMPLES]
     assert len(set(folders)) == len(folders)
-    assert sample.default_folder() == sample.default_folder("verses")
-    assert sample.recipe() == sample.recipe("verses")
+    assert sample.default_folder() == sample.default_folder("support")
+    assert sample.recipe() == sample.recipe("support")
 
 
 def test_the_messages_are_imported_whole(tmp_path):
     project = sample.open_or_make(tmp_path / "support", "support")
     facts = launch(project, "import").report
-    assert facts["classes"].keys() == {"urgent", "normal", "can wait"} and not facts["bad_rows"]
-    assert (facts["splits"]["test"], facts["splits"]["train"] + facts["splits"]["valid"]) == (140, 560)
+    assert facts["classes"].keys() == {"urgent", "can wait"} and not facts["bad_rows"]
+    assert (facts["splits"]["test"], facts["splits"]["train"] + facts["splits"]["valid"]) == (157, 628)
 
 
 def test_a_sample_that_does_not_exist_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no sample “poems”. Choose one of: verses, support"):
+    with pytest.raises(UserError, match="no sample “poems”. Choose one of: support, verses"):
         sample.open_or_make(tmp_path / "sample", "poems")
     assert not (tmp_path / "sample").exists()
 

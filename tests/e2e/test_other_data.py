@@ -86,6 +86,7 @@ def make_project(hand: Hand, window: MainWindow, name: str, place: Path) -> None
         hand.click("New project")
     hand.fill("Name of the project", name)
     hand.fill("Folder in which the project is made", str(place))
+    hand.click("Another language, or from scratch")
     hand.click("Quick")
     hand.click("Create project")
     hand.wait(lambda: window.session.project and project_of(window).folder == place / name, "the project")

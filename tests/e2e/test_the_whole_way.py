@@ -76,6 +76,7 @@ def make_project(hand: Hand, window: MainWindow, place: Path) -> None:
     hand.click("New project")
     hand.fill("Name of the project", "Film reviews")
     hand.fill("Folder in which the project is made", str(place))
+    hand.click("Another language, or from scratch")
     hand.click("Quick")
     hand.click("Create project")
     hand.wait(lambda: window.session.project, "the project")

@@ -1,4 +1,4 @@
-"""A job for tests that must find one at work: it goes on until it is told to stop or to finish."""
+"""Jobs for tests: one that goes on until it is told to stop or to finish, and one that has nothing to do."""
 
 from __future__ import annotations
 
@@ -12,4 +12,8 @@ from ulmfit_core.run import Run
 def wait(project: Project, run: Run) -> dict[str, Any]:
     while run.poll():
         time.sleep(0.005)
+    return {}
+
+
+def nothing(project: Project, run: Run, **options: Any) -> dict[str, Any]:
     return {}

@@ -259,3 +259,29 @@ def focus_chain(window: MainWindow) -> list[QWidget]:
     while chain[-1].nextInFocusChain() is not window:
         chain.append(chain[-1].nextInFocusChain())
     return chain
+
+
+def test_texts_in_another_language_are_told_of_with_a_way_out(
+    window: MainWindow, recipe, tmp_path, qtbot, german, run_job
+) -> None:
+    recipe.base, recipe.data.data = "starter", str(german)
+    session = opened(window, recipe, tmp_path)
+    run_job(session, "import")
+    qtbot.waitUntil(lambda: "do not look like English" in window.hint.text, timeout=60_000)
+    window.go("finetune")
+    assert window.hint.action.text() == "Begin from scratch"
+    qtbot.mouseClick(window.hint.action, Qt.MouseButton.LeftButton)
+    assert session.project.recipe.base == "none" and "English" not in window.hint.text
+    session.change("base", "starter")
+    assert "English" in window.hint.text
+    qtbot.mouseClick(window.hint.findChildren(QPushButton)[-1], Qt.MouseButton.LeftButton)
+    window.go("dataset")
+    assert "English" not in window.hint.text, "it was dismissed"
+
+
+def test_english_texts_are_not_spoken_of(window: MainWindow, recipe, tmp_path, qtbot, run_job) -> None:
+    recipe.base = "starter"
+    session = opened(window, recipe, tmp_path)
+    run_job(session, "import")
+    qtbot.waitUntil(lambda: not window.hint._looking.busy, timeout=60_000)
+    assert not window.hint.text

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QLabel, QMenu
 
+from studio.base_model import read_base
 from studio.main_window import MainWindow
 from studio.screens.welcome import WelcomeScreen
-from ulmfit_core import presets, sample
+from studio.training_queue import open_steps
+from ulmfit_core import catalog, presets, sample
 
 
 @pytest.fixture
@@ -26,13 +28,34 @@ def test_each_sample_is_one_press_away(window, welcome: WelcomeScreen, qtbot, na
     assert window.current == "dataset"
 
 
-def test_each_sample_has_a_key_and_a_sentence(welcome: WelcomeScreen) -> None:
+@pytest.mark.parametrize("name", sample.SAMPLES)
+def test_each_sample_has_a_key(window, welcome: WelcomeScreen, qtbot, name) -> None:
+    title = sample.SAMPLES[name].title
+    label = next(label for label in welcome.findChildren(QLabel) if label.text().replace("&", "").endswith(title))
+    window.activateWindow()
+    key = getattr(Qt.Key, f"Key_{label.text()[label.text().index('&') + 1].upper()}")
+    qtbot.keyClick(window, key, Qt.KeyboardModifier.AltModifier)
+    qtbot.waitUntil(lambda: window.session.project is not None)
+    assert window.session.project.folder == sample.default_folder(name)
+
+
+def test_each_sample_has_a_name_and_a_sentence(welcome: WelcomeScreen) -> None:
     buttons = welcome.start.samples
-    keys = [button.shortcut().toString() for button in [*buttons.values(), welcome.start.new, welcome.start.other]]
-    assert all(keys) and len(set(keys)) == len(keys)
+    titles = [each.title for each in sample.SAMPLES.values()]
+    assert [button.accessibleName() for button in buttons.values()] == [f"Open the sample: {name}" for name in titles]
     assert all(sample.SAMPLES[name].meaning in button.toolTip() for name, button in buttons.items())
     primary = [name for name, button in buttons.items() if button.property("primary")]
     assert primary == [sample.DEFAULT]
+
+
+def test_a_sample_is_opened_and_trained(window, welcome: WelcomeScreen, qtbot, monkeypatch) -> None:
+    monkeypatch.setitem(catalog.JOBS, "import", catalog.Entry("tests.studio.jobs:wait", "Import the data"))
+    queue = window.session.queue
+    with qtbot.waitSignal(queue.ended, timeout=60_000):
+        qtbot.mouseClick(welcome.start.trainings["verses"], Qt.MouseButton.LeftButton)
+        assert window.session.project.folder == sample.default_folder("verses")
+        assert queue.running == "import" and queue.coming == ["vocab", "finetune", "classify", "evaluate"]
+        queue.stop()
 
 
 def test_the_menu_opens_a_sample(window) -> None:
@@ -55,16 +78,40 @@ def test_a_new_project_by_keyboard(window, welcome: WelcomeScreen, qtbot, tmp_pa
     form.sizes["quick"].click()
     qtbot.keyClick(form.place, Qt.Key.Key_Return)
     recipe = window.session.project.recipe
-    assert (recipe.name, recipe.preset, recipe.model.embedding) == ("Film reviews", "quick", 96)
+    assert (recipe.name, recipe.preset, recipe.finetune.epochs) == ("Film reviews", "quick", 2)
+    assert recipe.base == "starter" and recipe.classify.enabled, "which is the default"
     assert window.current == "dataset"
     window.new_project()
     window.close_project()
+
+
+def test_the_kinds_of_project(welcome: WelcomeScreen) -> None:
+    welcome.show_new_project()
+    form = welcome.form
+    for name, base, classifies in (("scratch", "none", True), ("language_model", "starter", False)):
+        form.templates[name].click()
+        assert (form.recipe().base, form.recipe().classify.enabled) == (base, classifies)
+        assert form.about_base.isVisible() == (base == "starter")
+    form.templates["starter"].click()
+    network = read_base("starter")["network"]
+    assert f"{network['layers']} recurrent layers of {network['hidden']}" in form.about_base.text()
+    assert form.recipe().base == "starter" and "size and vocabulary stay the starter's" in form.about_source.text()
+
+
+def test_a_language_model_alone_ends_after_fine_tuning(window, welcome: WelcomeScreen, recipe, tmp_path) -> None:
+    welcome.form.templates["language_model"].click()
+    made = welcome.form.recipe()
+    made.data = recipe.data.model_copy(update={"label": ""})
+    window.session.create(tmp_path / "writer", made)
+    assert open_steps(window.session.project) == ["import", "vocab", "finetune"]
+    assert "switched off" in window.session.project.skip_reason("evaluate").lower()
 
 
 def test_the_settings_of_another_source_by_keyboard(window, welcome: WelcomeScreen, qtbot, tmp_path) -> None:
     welcome.show_new_project()
     form = welcome.form
     form.place.setText(str(tmp_path))
+    form.templates["scratch"].click()
     form.presets.checkedButton().setFocus()
     assert form.preset() == "balanced" and not form.source.isEnabled()
     for _ in range(2):

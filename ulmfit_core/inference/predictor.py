@@ -14,7 +14,7 @@ from ulmfit_core.data import batches
 from ulmfit_core.errors import UserError
 from ulmfit_core.models import bundle as bundles
 from ulmfit_core.models.classifier import Classifier
-from ulmfit_core.models.word_counts import Blend
+from ulmfit_core.models.word_counts import Pool
 from ulmfit_core.text.vocab import Vocabulary
 
 
@@ -23,7 +23,7 @@ class Prediction:
     text: str
     label: str
     probabilities: dict[str, float]
-    # The weight of word counts in the probabilities; 0: they are the network's.
+    # The share of word counts in the probabilities; 0: they are the network's.
     blend_weight: float = 0.0
 
 
@@ -51,14 +51,14 @@ def softmax(scores: np.ndarray) -> np.ndarray:
 class Predictor:
     """Owns its model: training elsewhere never touches it. Safe to call from several threads.
 
-    `blend`: the word counts that are pooled into each answer, or None: the network answers alone.
+    `pool`: what each answer is made of beside the network's, or None: answers are the network's as it was trained.
     """
 
     def __init__(
-        self, model: Classifier, vocab: Vocabulary, labels: list[str], max_tokens: int = 0, blend: Blend | None = None
+        self, model: Classifier, vocab: Vocabulary, labels: list[str], max_tokens: int = 0, pool: Pool | None = None
     ):
         self.labels = labels
-        self.blend = blend
+        self.pool = pool
         self._model = model.eval()
         self._vocab = vocab
         self._max_tokens = max_tokens
@@ -70,23 +70,23 @@ class Predictor:
         if not isinstance(bundle.model, Classifier):
             raise UserError(f"{folder} holds a language model, not a classifier. Train the classifier first.")
         model = bundle.model.to(devices.best_device())
-        return cls(model, bundle.vocab, bundle.labels, bundle.max_tokens, bundle.blend)
+        return cls(model, bundle.vocab, bundle.labels, bundle.max_tokens, bundle.pool)
 
     @property
     def blend_weight(self) -> float:
-        """The weight of word counts in each answer; 0 without them."""
-        return self.blend.weight if self.blend else 0.0
+        """The share of word counts in each answer; 0 without them."""
+        return self.pool.exponents.weight if self.pool else 0.0
 
     def probabilities(self, texts: Sequence[str], between: Callable[[], object] = bool) -> np.ndarray:
         """(texts, classes) of the answers, each row summing to 1."""
-        return self.blended(self.network_probabilities(texts, between), texts)
+        return self.pooled(self.network_probabilities(texts, between), texts)
 
-    def blended(self, network: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+    def pooled(self, network: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """The answers from the network's probabilities for the same texts."""
-        return self.blend.mix(network, texts) if self.blend else network
+        return self.pool.answers(network, texts) if self.pool else network
 
     def network_probabilities(self, texts: Sequence[str], between: Callable[[], object] = bool) -> np.ndarray:
-        """(texts, classes) of the network alone, each row summing to 1."""
+        """(texts, classes) of the network as it was trained, each row summing to 1."""
         if not texts:
             return np.empty((0, len(self.labels)), np.float32)
         cut = self._max_tokens or None

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ulmfit_core import device as devices
 from ulmfit_core import events
-from ulmfit_core.config import ClassifySettings, planned_phases
+from ulmfit_core.config import ClassifySettings, planned_phases, with_epochs
 from ulmfit_core.data import batches
 from ulmfit_core.data.batches import ClassBatches
 from ulmfit_core.data.dataset import Dataset
@@ -50,13 +50,13 @@ def classify(project: Project, run: Run, resume: bool = False) -> dict[str, Any]
 
 def make_stage(project: Project, run: Run) -> tuple[ClassifierStage, Bundle]:
     """A fresh head on the encoder, over the labelled rows, and the bundle it will be."""
-    settings = project.recipe.classify
     vocab = Vocabulary.load(project.vocab_folder)
     dataset = Dataset.open(project.dataset_folder)
     tokens = open_tokens(project, vocab, "dataset")
     encoder, network = _encoder(project, vocab, run)
-    model = bundles.new_classifier(encoder, len(dataset.labels), settings).to(devices.best_device())
     train, valid = (_split(dataset, tokens, split) for split in ("train", "valid"))
+    settings = with_epochs(project.recipe.classify, len(train))
+    model = bundles.new_classifier(encoder, len(dataset.labels), settings).to(devices.best_device())
     max_tokens = project.recipe.vocab.max_tokens
     bundle = Bundle("classifier", network, model, vocab, dataset.labels, max_tokens)
 

@@ -40,7 +40,7 @@ def evaluate(project: Project, run: Run, data: Path | None = None, split: str = 
         raise UserError(f"{name} has labels that the classifier never saw: {', '.join(unknown[:5])}.")
     truth = np.array([predictor.labels.index(label) for label in labels])
     network = _network(predictor, texts, run)
-    scores = predictor.blended(network, texts)
+    scores = predictor.pooled(network, texts)
     report = {
         "split": name,
         **_figures(scores, truth, predictor.labels),
@@ -107,7 +107,7 @@ def _figures(scores: np.ndarray, truth: np.ndarray, labels: list[str]) -> dict[s
 
 def _blend(predictor: Predictor, network: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
     """The weight of word counts in the answers, and the figures of the network without them; {} where it is alone."""
-    if not predictor.blend:
+    if not predictor.blend_weight:
         return {}
     return {"blend": {"weight": predictor.blend_weight}, "network": classification(network.argmax(1), truth)}
 

@@ -24,6 +24,7 @@ from ulmfit_core.models.dropout import unknown_noise
 from ulmfit_core.models.language_model import LanguageModel, activation_penalty
 from ulmfit_core.run import Run
 from ulmfit_core.text.vocab import Vocabulary
+from ulmfit_core.training.distributed import ALONE, Ranks
 from ulmfit_core.training.metrics import HIGHER_IS_BETTER, perplexity
 from ulmfit_core.training.regularisation import dropouts_at, noise_at, ordinary_tokens
 from ulmfit_core.training.stage import Differentiate, StepResult
@@ -74,7 +75,15 @@ class LanguageModelStage:
         self._pass_rows = batch
         self._steps: dict[int, int] = {}
         self._current: tuple[int, Feed] | None = None
+        self.share(ALONE)
         self.set_progress(0.0)
+
+    def share(self, ranks: Ranks) -> None:
+        """Learn from this rank's rows of every batch alone; losses and gradients of all ranks add up to the batch's.
+
+        Raises UserError where the batch has fewer rows than there are ranks.
+        """
+        self._mine = ranks.rows_of(self._train.batch)
 
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
         return self.model.groups()
@@ -88,7 +97,7 @@ class LanguageModelStage:
         return int(self._train.windows(epoch).sum()) * self._train.batch
 
     def begin_epoch(self, epoch: int) -> State:
-        return self.model.encoder.initial_state(self._train.batch)
+        return self.model.encoder.initial_state(self._mine.stop - self._mine.start)
 
     def set_progress(self, share: float) -> None:
         self.model.encoder.set_dropouts(dropouts_at(self.settings, share))
@@ -101,16 +110,17 @@ class LanguageModelStage:
         """One window, in as many passes over rows of the batch as `accumulate` and `tokens_per_pass` ask for.
 
         All rows of a window have the same length, so passes weighted by their rows add up to the whole
-        batch's gradient, penalties included.
+        batch's gradient, penalties included, over all ranks that share it.
         """
-        inputs, targets = self._windows(epoch)[index]
-        batch, length = inputs.shape
+        inputs, targets = (rows[self._mine] for rows in self._windows(epoch)[index])
+        own, length = inputs.shape
+        batch = self._train.batch
         rows = self._rows_of_pass(length)
         states: list[State] = []
         total = torch.zeros((), device=self._device)
-        for start in range(0, batch, rows):
+        for start in range(0, own, rows):
             poll()
-            part = slice(start, min(batch, start + rows))
+            part = slice(start, min(own, start + rows))
             share = (part.stop - part.start) / batch
             loss, objective, new_state = self._pass(inputs[part], targets[part], _rows(state, part), rng)
             differentiate(objective * share)

@@ -39,7 +39,7 @@ def predict_file(project: Project, run: Run, data: Path, out: Path | None = None
     else:
         listed = [as_record(prediction) for _, prediction in predictions]
         report = {"rows": len(listed), "predictions": listed}
-    if predictor.blend:
+    if predictor.blend_weight:
         run.message(f"The answers are {blend_note(predictor.blend_weight)}.")
         report["blend"] = {"weight": predictor.blend_weight}
     if bad:

@@ -16,6 +16,7 @@ from ulmfit_core.errors import UserError
 from ulmfit_core.inference import snapshot
 from ulmfit_core.jobs.base import base_folder
 from ulmfit_core.jobs.blend import decision
+from ulmfit_core.jobs.together import invite
 from ulmfit_core.models import bundle as bundles
 from ulmfit_core.models import mapping
 from ulmfit_core.models.bundle import Bundle
@@ -81,10 +82,13 @@ def train_and_save(
     """
     folder = run.folder or project.folder / "runs" / "silent"
     device = next(stage.model.parameters()).device
-    trainer = Trainer(stage, run, folder, device, threads=0 if resume else threads.choose(stage, run))
+    count = 0 if resume else threads.choose(stage, run)
+    ranks = invite(project, run, stage, folder, resume, count)
+    trainer = Trainer(stage, run, folder, device, count, ranks)
     lent = run.lending(lambda: snapshot.take(stage.name, trainer.at.step, bundle))
     with threads.kept(), lent:
-        history = trainer.fit(resume)
+        with ranks.one_fate():
+            history = trainer.fit(resume)
         more = after_training()
     best = history[trainer.at.best_epoch]
     report = {"best": best, "epochs": len(history), "steps": trainer.at.step, "seconds": trainer.at.seconds, **more}
@@ -121,4 +125,4 @@ def answers_line(facts: dict[str, Any]) -> str:
 
 
 def of_network(facts: dict[str, Any]) -> str:
-    return ", of the network alone" if facts.get("blend", {}).get("used") else ""
+    return ", of the network as it was trained" if "blend" in facts else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,19 @@ from ulmfit_core.models.awd_lstm import AwdLstm
 from ulmfit_core.models.classifier import Classifier, Head
 from ulmfit_core.models.dropout import Dropouts
 from ulmfit_core.models.language_model import LanguageModel
-from ulmfit_core.models.word_counts import Blend, WordCounts
+from ulmfit_core.models.word_counts import Exponents, Pool, WordCounts
 from ulmfit_core.text.vocab import Vocabulary
 
-# 2: a classifier that is blended with word counts; without them a bundle stays 1, which older programs can read.
+# 2: a classifier whose probabilities are pooled; otherwise a bundle stays 1, which older programs can read.
 VERSION = 2
 
 
 @dataclass
 class Bundle:
-    """A loaded model in evaluation mode with its vocabulary. `max_tokens` 0: texts are read whole."""
+    """A loaded model in evaluation mode with its vocabulary. `max_tokens` 0: texts are read whole.
+
+    `pool`: what a classifier's answers are made of beside its network; None: they are the network's as it was trained.
+    """
 
     kind: str
     network: ModelSettings
@@ -38,7 +42,7 @@ class Bundle:
     labels: list[str] = field(default_factory=list)
     max_tokens: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
-    blend: Blend | None = None
+    pool: Pool | None = None
 
 
 def dropouts(settings: StageSettings, share: float = 1.0) -> Dropouts:
@@ -79,16 +83,21 @@ def save(folder: Path, bundle: Bundle, card: str) -> None:
         weights = {name: value.detach().cpu().contiguous() for name, value in bundle.model.state_dict().items()}
         files.write_bytes(fresh / "weights.safetensors", safetensors.torch.save(weights))
         record = _description(bundle)
-        if bundle.blend:
-            record["blend"] = {"weight": bundle.blend.weight, "hash": bundle.blend.words.save(fresh)}
+        if bundle.pool:
+            record["blend"] = _saved_pool(fresh, bundle.pool)
         files.write_json(fresh / "model.json", record)
         files.write_text(fresh / "MODEL_CARD.md", card)
         bundle.vocab.copy_to(fresh)
 
 
+def _saved_pool(folder: Path, pool: Pool) -> dict[str, Any]:
+    known = {"hash": pool.words.save(folder)} if pool.words else {}
+    return {"network": pool.exponents.network, "words": pool.exponents.words, **known}
+
+
 def _description(bundle: Bundle) -> dict[str, Any]:
     record: dict[str, Any] = {
-        "format": VERSION if bundle.blend else 1,
+        "format": VERSION if bundle.pool else 1,
         "version": __version__,
         "kind": bundle.kind,
         "network": bundle.network.model_dump(),
@@ -122,19 +131,21 @@ def load(folder: Path) -> Bundle:
             f"{folder}: weights.safetensors does not fit model.json ({str(error).splitlines()[0]})."
         ) from None
     model.eval()
-    blend = _blend(folder, record)
-    return Bundle(record["kind"], network, model, vocab, labels, record.get("max_tokens", 0), record["facts"], blend)
+    pool = _pool(folder, record)
+    return Bundle(record["kind"], network, model, vocab, labels, record.get("max_tokens", 0), record["facts"], pool)
 
 
-def _blend(folder: Path, record: dict[str, Any]) -> Blend | None:
-    """The word counts of a classifier that has them. Raises UserError where they are damaged."""
+def _pool(folder: Path, record: dict[str, Any]) -> Pool | None:
+    """What a classifier's answers are pooled from, if they are. Raises UserError where that is damaged."""
     match record.get("blend"):
         case None:
             return None
-        case {"weight": float(weight), "hash": str(known)} if 0 <= weight <= 1:
-            return Blend(WordCounts.load(folder, known, len(record.get("labels", []))), weight)
+        case {"network": float(a), "words": float(b), "hash": str(known)} if 0 < a < inf and 0 < b < inf:
+            return Pool(Exponents(a, b), WordCounts.load(folder, known, len(record.get("labels", []))))
+        case {"network": float(a), "words": 0.0, **rest} if 0 < a < inf and not rest:
+            return Pool(Exponents(a))
     raise UserError(
-        f"{folder / 'model.json'}: what it says of the word counts (“blend”) is damaged. "
+        f"{folder / 'model.json'}: what it says of how answers are made (“blend”) is damaged. "
         "Restore the folder from its source, or train the classifier again."
     )
 

@@ -1,4 +1,4 @@
-"""Which words a text holds, weighed (TF-IDF, logistic regression): a classifier's bundle may be blended with them.
+"""Which words a text holds, weighed (TF-IDF, logistic regression), and how a classifier's answers are pooled with them.
 
 The terms are words and pairs of words; text before them is lowercased. Nothing here is fitted: that is
 `inference/blend.py`. Read from two files, JSON for the terms and safetensors for the numbers; neither can run anything.
@@ -23,7 +23,9 @@ from ulmfit_core import files
 from ulmfit_core.errors import UserError
 
 TERMS, NUMBERS = "word_counts.json", "word_counts.safetensors"
-# The most common ones; so that coefficients and terms of two classes are at most about 2.5 MB in a bundle.
+# The most common ones. Fitted on 20,000 IMDb reviews, 100,000, 200,000 and 300,000 of them take 1.9, 3.9 and 5.9 MB in
+# a bundle; of 3,000 further reviews they answer .909, .910 and .911 right, which is within the noise of so many rows,
+# at a loss of .234, .238 and .239.
 MOST_TERMS = 100_000
 # Neither side can rule a label out: less than this it gives to none.
 FLOOR = 1e-5
@@ -95,20 +97,42 @@ class WordCounts:
 
 
 @dataclass(frozen=True)
-class Blend:
-    """Word counts beside a network, and their weight in each answer: network^(1 - weight) · word counts^weight."""
+class Exponents:
+    """How sharp each side's probabilities enter a pool: below 1 flatter than they were, above 1 steeper.
 
-    words: WordCounts
-    weight: float
+    Without word counts (`words` 0) `network` is the inverse of the network's temperature.
+    """
 
-    def mix(self, network: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+    network: float
+    words: float = 0.0
+
+    @property
+    def weight(self) -> float:
+        """The share of word counts that people are shown, from 0 to 1."""
+        return self.words / (self.network + self.words)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What is made of a network's probabilities: they are sharpened or flattened and, with `words`, blended."""
+
+    exponents: Exponents
+    words: WordCounts | None = None
+
+    def answers(self, network: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """(texts, labels) float32 from the network's probabilities for the same texts."""
-        return mixed(network, self.words.probabilities(texts), self.weight).astype(np.float32)
+        words = self.words.probabilities(texts) if self.words else None
+        return pooled(network, words, self.exponents).astype(np.float32)
 
 
-def mixed(network: np.ndarray, words: np.ndarray, weight: float) -> np.ndarray:
-    """The logarithmic pool (Genest & Zidek 1986) of two arrays (texts, labels); float64, each row summing to 1."""
-    logs = (1 - weight) * log_shares(network) + weight * log_shares(words)
+def pooled(network: np.ndarray, words: np.ndarray | None, exponents: Exponents) -> np.ndarray:
+    """The logarithmic pool (Genest & Zidek 1986) of two arrays (texts, labels); float64, each row summing to 1.
+
+    p ∝ network^exponents.network · words^exponents.words, of the network alone without `words`.
+    """
+    logs = exponents.network * log_shares(network)
+    if words is not None:
+        logs += exponents.words * log_shares(words)
     shares = np.exp(logs - logs.max(1, keepdims=True))
     return shares / shares.sum(1, keepdims=True)
 

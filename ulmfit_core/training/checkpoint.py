@@ -22,7 +22,8 @@ class Position:
     """Where a training stands: all that is not a tensor.
 
     `phase` is the last one told of. `best` is the best value of the metric so far, reached in `best_epoch`.
-    `scaler` is empty but in float16. `tail` is the step at which its owner asked for an early end, if so.
+    `scaler` is empty but in float16. `ranks` is the number of processes that train together. `tail` is the step at
+    which its owner asked for an early end, if so.
     """
 
     step: int = 0
@@ -39,6 +40,7 @@ class Position:
     seconds: float = 0.0
     threads: int = 0
     device: str = "cpu"
+    ranks: int = 1
     offsets: dict[str, int] = field(default_factory=dict)
     tail: int | None = None
     version: int = VERSION

@@ -22,6 +22,7 @@ from ulmfit_core.run import Run, Stopped
 from ulmfit_core.training import checkpoint, group_norms, optimizers
 from ulmfit_core.training.averaging import Average, has_stalled
 from ulmfit_core.training.checkpoint import Position
+from ulmfit_core.training.distributed import ALONE, Ranks
 from ulmfit_core.training.plan import TrainingPlan, make_plan
 from ulmfit_core.training.stage import Stage, StepResult, state_from, state_tensors
 
@@ -47,15 +48,19 @@ class Issued:
 class Trainer:
     """Trains one stage to the end of its plan, or as far as its owner lets it."""
 
-    def __init__(self, stage: Stage, run: Run, folder: Path, device: torch.device, threads: int = 0):
+    def __init__(
+        self, stage: Stage, run: Run, folder: Path, device: torch.device, threads: int = 0, ranks: Ranks = ALONE
+    ):  # fmt: skip
         """`folder` takes checkpoint/ and best.safetensors. The stage's model is on `device` already.
 
         `threads` that a fresh run computes in (0: as the settings say); a resumed one takes those it began with.
+        `ranks` train together: each with a trainer and its share of the stage, all steps alike. Rank 0 writes.
         """
         self.stage = stage
         self.run = run
         self.folder = folder
         self.device = device
+        self.ranks = ranks
         self.settings = stage.settings
         self.groups = stage.groups()
         self.plan: TrainingPlan = make_plan(self.settings, [name for name, _ in self.groups], stage.steps_of_epoch)
@@ -67,8 +72,9 @@ class Trainer:
         self.norms = group_norms.GroupNorms(self.groups)
         scaled = devices.needs_scaling(device, self.settings.precision)
         self.scaler = torch.amp.GradScaler(device.type, enabled=scaled)
-        self.rng = torch.Generator(device).manual_seed(self.settings.seed)
-        self.at = Position(threads=threads or devices.default_threads(self.settings.threads), device=device.type)
+        self.rng = torch.Generator(device).manual_seed(ranks.seed(self.settings.seed))
+        threads = threads or devices.default_threads(self.settings.threads)
+        self.at = Position(threads=threads, device=device.type, ranks=ranks.count)
         self.log_every = 1 if device.type == "cpu" else LOG_EVERY
         self._issued: list[Issued] = []
         self._failed = torch.zeros((), dtype=torch.bool, device=device)
@@ -94,6 +100,7 @@ class Trainer:
             self.run.emit(events.Started(self.stage.name, "Resumed", True, self.at.step))
         else:
             self._announce()
+        self.ranks.check_same(self.stage.model.state_dict())
         self._start_clock()
         if not resume:
             self._save()
@@ -103,13 +110,15 @@ class Trainer:
         except Stopped:
             self._save()
             raise
-        checkpoint.load_weights(self.folder / "best.safetensors", self.stage.model)
+        if self.ranks.first:
+            checkpoint.load_weights(self.folder / "best.safetensors", self.stage.model)
         self.stage.model.eval()
         return self.at.history
 
     def _is_over(self) -> bool:
         """Whether no further epoch begins though the plan has one."""
-        return self.at.epoch > 0 and self.at.window == 0 and self.run.control.hurried or self._gave_up()
+        between = self.at.epoch > 0 and self.at.window == 0
+        return between and not self.ranks.agree(self._has_time) or self._gave_up()
 
     def _gave_up(self) -> bool:
         """Whether the last `patience` epochs, all of the last phase, brought no improvement."""
@@ -150,6 +159,7 @@ class Trainer:
     def _step(self, epoch: int) -> None:
         """One update. A stop in the middle drops it: generator and state go back to the boundary before it."""
         result = self._gradients(epoch)
+        self.ranks.add_up([result.loss, *(p.grad for p in self.parameters if p.grad is not None)])
         scale = self.scaler.scale(self._one)
         self.scaler.unscale_(self.optimizer)
         self.norms.before(self.at.step)
@@ -168,8 +178,10 @@ class Trainer:
         before = self.rng.get_state()
         self.optimizer.zero_grad(set_to_none=True)
         self.stage.set_progress(self.plan.progress(self.at.step))
+        # No rank stops where the others cannot: they wait for its gradients.
+        poll = self._poll if self.ranks.alone else lambda: True
         try:
-            return self.stage.backward(epoch, self.at.window, self.state, self.rng, self._poll, self._differentiate)
+            return self.stage.backward(epoch, self.at.window, self.state, self.rng, poll, self._differentiate)
         except Stopped:
             self.rng.set_state(before)
             raise
@@ -185,10 +197,13 @@ class Trainer:
 
     def _goes_on(self) -> bool:
         """Whether a further step follows. Asked to finish, the rates fall to zero first; asked twice, it ends here."""
-        if self._poll():
+        if self.ranks.agree(self._poll):
             return True
         if self.plan.tail is None:
             self._begin_tail()
+        return self.ranks.agree(self._has_time)
+
+    def _has_time(self) -> bool:
         return not self.run.control.hurried
 
     def _begin_tail(self) -> None:
@@ -251,25 +266,30 @@ class Trainer:
     # The end of an epoch
 
     def _end_epoch(self, epoch: int) -> None:
-        """Validate, report and keep the best, all with the averaged weights where averaging has begun."""
         self._read()
         self._check_weights()
-        with self.average.in_place():
-            metrics = {"train_loss": self.at.epoch_loss / max(1.0, self.at.epoch_weight), **self._validate()}
-            metrics["seconds"] = self._seconds()
-            value = metrics[self.stage.best_metric]
-            best = self.at.improves(value, self.stage.higher_is_better)
-            if best:
-                checkpoint.save_tensors(self.folder / "best.safetensors", self.stage.model.state_dict())
-            phase = self.plan.phase_of_epoch(epoch)
-            self.run.emit(events.EpochEnded(epoch, phase, self.at.step, metrics, best))
-            self.stage.after_epoch(epoch, self.run)
-        if best:
+        self.ranks.check_same(self.stage.model.state_dict())
+        metrics = self.ranks.from_first(lambda: self._judge(epoch))
+        value = metrics[self.stage.best_metric]
+        if self.at.improves(value, self.stage.higher_is_better):
             self.at.best, self.at.best_epoch = value, epoch
         self.at.history.append(metrics)
         self._average_if_stalled()
         self.at.epoch, self.at.window, self.state = epoch + 1, 0, None
         self._save()
+
+    def _judge(self, epoch: int) -> dict[str, float]:
+        """Validate, report and keep the best, all with the averaged weights where averaging has begun."""
+        with self.average.in_place():
+            metrics = {"train_loss": self.at.epoch_loss / max(1.0, self.at.epoch_weight), **self._validate()}
+            metrics["seconds"] = self._seconds()
+            best = self.at.improves(metrics[self.stage.best_metric], self.stage.higher_is_better)
+            if best:
+                checkpoint.save_tensors(self.folder / "best.safetensors", self.stage.model.state_dict())
+            phase = self.plan.phase_of_epoch(epoch)
+            self.run.emit(events.EpochEnded(epoch, phase, self.at.step, metrics, best))
+            self.stage.after_epoch(epoch, self.run)
+        return metrics
 
     def _validate(self) -> dict[str, float]:
         self.stage.model.eval()
@@ -287,11 +307,15 @@ class Trainer:
 
     def _save_if_due(self) -> None:
         """Not while the loss rises, which the steps that are not read yet may say."""
-        if time.monotonic() - self._saved < self.settings.checkpoint_seconds or self.at.loss_watch.rising:
+        if not self.ranks.agree(self._is_save_due):
             return
         self._read()
         if not self.at.loss_watch.rising:
             self._save()
+
+    def _is_save_due(self) -> bool:
+        waited = time.monotonic() - self._saved
+        return waited >= self.settings.checkpoint_seconds and not self.at.loss_watch.rising
 
     def _save(self) -> None:
         self._read()
@@ -300,20 +324,22 @@ class Trainer:
         self.at.seconds = self._seconds()
         self.at.offsets = self.run.offsets()
         self.at.scaler = self.scaler.state_dict()
+        own = {**checkpoint.prefixed("state", state_tensors(self.state)), "generator": self.rng.get_state()}
         tensors = {
             **checkpoint.prefixed("model", dict(self.stage.model.state_dict())),
             **checkpoint.prefixed("optimizer", optimizers.moments(self.optimizer)),
             **checkpoint.prefixed("average", self.average.tensors()),
-            **checkpoint.prefixed("state", state_tensors(self.state)),
-            "generator": self.rng.get_state(),
+            **self.ranks.collect(own),
         }
-        checkpoint.save(self.folder / "checkpoint", self.at, tensors)
+        if self.ranks.first:
+            checkpoint.save(self.folder / "checkpoint", self.at, tensors)
         self._saved, self._saved_step = time.monotonic(), self.at.step
         self.run.emit(events.CheckpointSaved(self.at.step, self._saved - began))
 
     def _restore(self) -> None:
         self.at, tensors = checkpoint.load(self.folder / "checkpoint")
         self._saved_step = self.at.step
+        self.ranks.check_count(self.at.ranks)
         if self.at.tail is not None:
             self.plan = self.plan.finished_early(self.at.tail)
             if not self.run.control.finishing:
@@ -325,10 +351,11 @@ class Trainer:
         self.average.restore(checkpoint.section("average", tensors))
         if self.at.scaler:
             self.scaler.load_state_dict(self.at.scaler)
-        on_device = {name: value.to(self.device) for name, value in checkpoint.section("state", tensors).items()}
+        own = self.ranks.own(tensors)
+        on_device = {name: value.to(self.device) for name, value in checkpoint.section("state", own).items()}
         self.state = state_from(on_device)
         if self.at.device == self.device.type:
-            self.rng.set_state(tensors["generator"])
+            self.rng.set_state(own["generator"])
 
     # The clock and the log
 
