@@ -30,7 +30,9 @@ from page import Curve
 from study import Row, Values
 
 from ulmfit_core import files
+from ulmfit_core.config import ClassifySettings, with_epochs
 from ulmfit_core.inference import baseline
+from ulmfit_core.presets import PRESETS
 from ulmfit_core.training.metrics import classification
 
 RESULTS, PAGE, FIGURE = Path("docs/results/low_shot.jsonl"), Path("docs/results.md"), Path("docs/low_shot.svg")
@@ -39,14 +41,12 @@ LABELS = [100, 200, 500, 1000, 2000, 0]  # 0: all
 TEST_ROWS, PILOT_ROWS, EMBEDDED_ROWS = 2_000, 1_500, 2_000
 TITLES = {"imdb": "IMDb", "ag_news": "AG News", "trec": "TREC-6", "emotion": "emotions"}
 SEEDS = {"imdb": [1, 2], "ag_news": [1, 2, 3, 4, 5], "trec": [1, 2, 3, 4, 5], "emotion": [1, 2, 3, 4, 5]}
-# Of each set: the language model's fine-tuning, and how much of a text its networks read.
+# How much of a text the networks of a set read, and where the machine allows fewer epochs than the preset has.
 SETS: dict[str, Values] = {
-    "imdb": {"vocab.max_tokens": 300, "finetune.epochs": 1},
-    "ag_news": {"finetune.epochs": 4},
-    "trec": {"finetune.epochs": 6},
-    "emotion": {"finetune.epochs": 6},
-}
-FINETUNE = {"finetune.lr_max": 0.004}
+    "imdb": {"vocab.max_tokens": 300, "finetune.epochs": 1}, "ag_news": {}, "trec": {}, "emotion": {},
+}  # fmt: skip
+PRESET = PRESETS["balanced"].values
+FINETUNE = {key: value for key, value in PRESET.items() if key.startswith("finetune.")}
 ARMS = {
     "scratch": "from scratch",
     "starter": "starter",
@@ -63,9 +63,8 @@ SCRATCH = {
     "classify.unfreezing": "all", "classify.layer_factor": 1.0, "classify.schedule": "constant",
     "classify.lr_max": 0.003,
 }  # fmt: skip
-TRANSFER = {"classify.unfreezing": "gradual", "classify.schedule": "slanted", "classify.lr_max": 0.02}
+TRANSFER = {key: value for key, value in PRESET.items() if key.startswith("classify.")}
 FROZEN_EPOCHS = 4  # of gradual unfreezing with four layer groups; from scratch they are spent on all layers
-EPOCHS = ((200, 25), (1_000, 15), (3_000, 10))  # up to so many labels: epochs with all layers; 8 with more
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)  # C of the logistic regression on embeddings, by cross-validation of its labels
 
 
@@ -233,7 +232,7 @@ def network(case: Case, arm: str, options: argparse.Namespace) -> Row:
     found = study.measure(case.work / f"{case.place}-{'tuned' if arm == 'blend' else arm}", values)
     if arm == "tuned" and "network" in found:
         found |= found.pop("network")
-        del found["blend"]
+        del found["blend"]  # absent, like `network`, where the validation rows spoke against it: both arms are then one
     return {**found, "train_labels": len(read_rows(Path(values["data.data"])))}
 
 
@@ -250,14 +249,14 @@ def settings(case: Case, arm: str, options: argparse.Namespace) -> Values:
 
 def classifier(case: Case, arm: str) -> Values:
     """What a recipe's hash is made of, besides the base: no places, no seeds."""
-    labels = case.labels or 10**9
-    epochs = next((epochs for most, epochs in EPOCHS if labels <= most), 8)
     reading = {key: value for key, value in SETS[case.name].items() if key.startswith("vocab")}
     if arm == "scratch":
-        alone = {"classify.blend": "off", "classify.epochs": epochs + FROZEN_EPOCHS}
+        texts = int((case.labels or 10**9) * (1 - VALID["data.valid_fraction"]))
+        epochs = with_epochs(ClassifySettings(epochs=0), texts).epochs + FROZEN_EPOCHS
+        alone = {"classify.blend": "off", "classify.epochs": epochs}
         return {**VALID, **reading, **SCRATCH, **alone}
-    blend = {"classify.blend": "on" if arm in ("tuned", "blend") else "off"}
-    return {**VALID, **reading, **TRANSFER, **blend, "classify.epochs": epochs}
+    blend = {"classify.blend": "auto" if arm in ("tuned", "blend") else "off"}
+    return {**VALID, **reading, **TRANSFER, **blend}
 
 
 def base_model(case: Case, arm: str, options: argparse.Namespace) -> Path:
@@ -266,7 +265,7 @@ def base_model(case: Case, arm: str, options: argparse.Namespace) -> Path:
         return options.starter
     folder = case.work / f"{case.name}-{options.unlabelled}-lm-{options.identity}"
     subject = study.project(folder, study.recipe({
-        **SETS[case.name], **FINETUNE, "base": str(options.starter), "data.text": ["text"],
+        **FINETUNE, **SETS[case.name], "base": str(options.starter), "data.text": ["text"],
         "data.data": str(case.file(f"{options.unlabelled}-unlabelled")), "finetune.threads": options.threads,
     }))  # fmt: skip
     for step in ("import", "vocab", "finetune"):

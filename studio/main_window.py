@@ -272,7 +272,7 @@ class MainWindow(QMainWindow):
     def _show_train(self) -> None:
         project = self.session.project
         titles = [steps.title_of(step) for step in open_steps(project)] if project else []
-        possible = bool(titles) and not self.session.queue.active
+        possible = bool(titles) and not self.session.queue.active and not self.session.read_only
         self.train.setEnabled(possible)
         self.train_action.setEnabled(possible)
         self.train.setToolTip(TRAIN.format(", ".join(titles)) if titles else "Every step is done.")
