@@ -1,6 +1,6 @@
 """The recipe of the starter, the English language model that ships: from Wikipedia's text to the folder in resources/.
 
-    python benchmarks/starter.py --work FOLDER [--to resources/starter] [--minutes 90] [--set KEY=VALUE ...]
+    python benchmarks/starter.py --work FOLDER [--to resources/starter/english] [--minutes 90] [--set KEY=VALUE ...]
     torchrun --standalone --nproc-per-node 2 benchmarks/starter.py --work FOLDER ...    # on several cards
     python benchmarks/starter.py --work FOLDER --trained PROJECT    # a language model that another version trained
 
@@ -52,6 +52,7 @@ from ulmfit_core.text.vocab import SPACE, Vocabulary
 from ulmfit_core.training import distributed
 from ulmfit_core.training.trainer import Trainer
 
+SHIPPED = Path("resources/starter/english")
 CORPUS = "wiki.train.txt.xz"
 HELD_OUT = {"wiki.valid.txt.xz": "English Wikipedia, held out", "wikitext2.valid.txt": "WikiText-2, validation file"}
 ON_CPU: Values = {
@@ -352,7 +353,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("build/starter"), help="project that it is trained in")
     parser.add_argument("--trained", type=Path, help="project to take as it is, instead of training one")
-    parser.add_argument("--to", type=Path, default=Path("resources/starter"), help="folder that becomes the bundle")
+    parser.add_argument("--to", type=Path, default=SHIPPED, help="folder that becomes the bundle")
     parser.add_argument("--words", type=int, help="of the corpus; 0: all")
     parser.add_argument("--minutes", type=float, help="of training; without it, what the recipe says")
     parser.add_argument("--set", nargs="+", type=study.setting, default=[], help="other knobs, KEY=VALUE")

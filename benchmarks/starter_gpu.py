@@ -2,7 +2,7 @@
 
     python benchmarks/starter_gpu.py prepare --work FOLDER --parcel THERE     # here: import, vocabulary, token ids
     python benchmarks/starter_gpu.py train --parcel THERE --work FOLDER --home BACK --minutes 25    # on that machine
-    python benchmarks/starter_gpu.py home --home BACK --work FOLDER [--to resources/starter]    # here again
+    python benchmarks/starter_gpu.py home --home BACK --work FOLDER [--to resources/starter/english]    # here again
 
 A parcel is a folder of parts of at most 15 MB. Where not all of them travel at once, bring them one after the other
 into the same folder: `train` says which are missing. `train` may be killed and given again, and run under torchrun.
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/starter_gpu"), help="folder of the project")
     parser.add_argument("--parcel", type=Path, default=Path("build/starter_there"), help="what the training needs")
     parser.add_argument("--home", type=Path, default=Path("build/starter_back"), help="what it leaves")
-    parser.add_argument("--to", type=Path, default=Path("resources/starter"), help="folder that becomes the bundle")
+    parser.add_argument("--to", type=Path, default=starter.SHIPPED, help="folder that becomes the bundle")
     parser.add_argument("--words", type=int, help="of the corpus; without it, all")
     parser.add_argument("--minutes", type=float, help="of training; without it, what the recipe says")
     parser.add_argument("--set", nargs="+", type=study.setting, default=[], help="other knobs, KEY=VALUE")

@@ -76,7 +76,7 @@ class MainWindow(QMainWindow):
         self.read_only = ReadOnlyStrip(self.session)
         self.last_time = LastTime(self.session)
         self.queue = QueueStrip(self.session)
-        self.train = QPushButton("&Train everything")
+        self.train = QPushButton("Train ever&ything")
         self.stack = QStackedWidget()
         self.status = QLabel()
         self.status.setProperty("role", "muted")

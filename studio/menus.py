@@ -55,7 +55,7 @@ def _fill_project(window: MainWindow) -> None:
         _add(samples, each.title, lambda checked=False, chosen=name: window.open_sample(chosen))
     window.step_actions.append(_add(menu, "Save &as…", window.save_project_as, "Ctrl+Shift+S"))
     menu.addSeparator()
-    window.train_action = _add(menu, "&Train everything", window.train_everything, "Ctrl+T")
+    window.train_action = _add(menu, "Train ever&ything", window.train_everything, "Ctrl+T")
     _add(menu, "&Import a fastai language model…", window.import_fastai)
     menu.addSeparator()
     _add(menu, "&Close project", window.close_project, "Ctrl+W")

@@ -80,5 +80,6 @@ def cut_off(project: Project, step: str) -> RunInfo | None:
 
 def last_step(run: RunInfo) -> int:
     """The step of the run's newest checkpoint."""
-    saved = [event for event in events.read_events(run.folder / "events.jsonl") if hasattr(event, "step")]
+    told = events.read_events(run.folder / "events.jsonl")
+    saved = [event for event in told if isinstance(event, events.CheckpointSaved)]
     return saved[-1].step if saved else 0

@@ -21,7 +21,7 @@ NEW = "again"  # the folder of the project that repeats the run
 # Settings that are options of `ulmfit new` of their own.
 OPTIONS = {
     "data.data": "--data", "data.label": "--label", "data.test": "--test", "data.unlabelled": "--unlabelled",
-    "data.corpus": "--corpus", "base": "--base",
+    "data.corpus": "--corpus",
 }  # fmt: skip
 FILES = ("data.data", "data.valid", "data.test", "data.unlabelled", "data.corpus", "data.labels_file")
 SEEDS = ("data.seed", "pretrain.seed", "finetune.seed", "classify.seed")
@@ -201,12 +201,14 @@ def _new_command(project: Project, step: str) -> str:
     recipe = project.recipe
     preset = recipe.preset if recipe.preset in presets.PRESETS else "balanced"
     start = presets.apply_preset(Recipe(), preset)
-    words = ["ulmfit", "new", NEW]
+    words = ["ulmfit", "new", NEW, "--base", recipe.base]  # always: the command has a default of its own
     parts = ["--preset", preset]
     for change in run_settings.changes([start, recipe], run_settings.keys_of(recipe, step)):
         value = change.values[1]
         if change.key in FILES and value:
             value = str(_absolute(project.folder, value))
+        if change.key == "base":
+            continue
         if change.key in OPTIONS:
             words += [OPTIONS[change.key], str(value)]
         elif change.key == "data.text":

@@ -1,18 +1,15 @@
-"""What a training tells after each epoch: a row of figures, and for a language model a text of its own."""
+"""What a training tells after each epoch: a row of figures."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QTextEdit
 
-from studio import theme
 from studio.widgets.pace import duration
 from studio.widgets.table import Table
-from ulmfit_core.events import EpochEnded, Event, Plan, SampleText
+from ulmfit_core.events import EpochEnded, Event, Plan
 
 # Metric → heading and format; a column is shown where the run has the metric.
 COLUMNS = {
@@ -23,8 +20,6 @@ COLUMNS = {
     "accuracy": ("Accuracy", "{:.1%}"),
     "macro_f1": ("Macro F1", "{:.3f}"),
 }
-
-NO_SAMPLES = "After each epoch the model writes a few words here. They become more and more like your texts."
 
 
 class EpochsTable(Table):
@@ -88,28 +83,3 @@ def trained_in(told: Sequence[Event]) -> list[str]:
     plans = [event for event in told if isinstance(event, Plan)]
     titles = [phase["title"] for phase in plans[-1].phases] if plans else []
     return titles if len(titles) > 1 else []
-
-
-class SampleTexts(QTextEdit):
-    """What the language model wrote, the newest first."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setReadOnly(True)
-        self.setTabChangesFocus(True)
-        self.setAccessibleName("Texts that the language model wrote")
-        self.show_events([])
-
-    def show_events(self, told: Sequence[Event]) -> None:
-        samples = [event for event in told if isinstance(event, SampleText)]
-        self.setHtml("".join(self._paragraph(event) for event in reversed(samples)) or self._nothing())
-
-    @staticmethod
-    def _nothing() -> str:
-        """A placeholder of Qt's own would not wrap."""
-        return f'<span style="color:{theme.colours().muted}">{NO_SAMPLES}</span>'
-
-    @staticmethod
-    def _paragraph(event: SampleText) -> str:
-        # The model writes the prompt again before it goes on.
-        return f"<p><b>Epoch {event.epoch + 1}</b><br>{html.escape(event.text) or '(no words)'}</p>"

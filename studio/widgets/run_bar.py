@@ -334,11 +334,14 @@ def idle_sentence(state: StepState, has_settings: bool) -> str:
 
 
 def figures(steps_left: int, steps_per_second: float, tokens_per_second: float) -> str:
-    """Time left, speed and memory in one line."""
+    """Time left and speed of a training, its memory and what a graphics card that it works on is doing, in one line."""
+    from ulmfit_core.device import accelerator_figures  # loads torch, which a training at work has loaded
+
     if steps_per_second <= 0:
         return "The time left is known after a few steps.   " + memory_text()
     left = pace.duration(steps_left / steps_per_second)
-    return f"Time left {left}   ·   {tokens_per_second:,.0f} tokens/s   ·   {memory_text()}"
+    speed = f"Time left {left}   ·   {tokens_per_second:,.0f} tokens/s"
+    return "   ·   ".join(filter(None, [speed, memory_text(), accelerator_figures()]))
 
 
 def memory_text() -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
-from resources import resource_path
 from studio import theme
 from studio.base_model import read_base, sentence_on
 from studio.import_fastai import ImportFastai
@@ -17,6 +16,7 @@ from studio.widgets.path_field import PathField
 from ulmfit_core.errors import UserError
 from ulmfit_core.jobs.base import SCRATCH as NONE
 from ulmfit_core.jobs.base import STARTER
+from ulmfit_core.provenance import base_path
 
 SAVED = "saved"
 WORDS = {
@@ -37,7 +37,7 @@ class StartFrom(QWidget):
         super().__init__()
         self.session = session
         self._wants_saved = False  # chosen in the list, but no folder given yet
-        offered = [NONE, STARTER, SAVED] if (resource_path("starter") / "model.json").exists() else [NONE, SAVED]
+        offered = [NONE, STARTER, SAVED] if (base_path(STARTER) / "model.json").exists() else [NONE, SAVED]
         self.choice = ChoiceBox(offered, WORDS)
         self.choice.setAccessibleName("What the project starts from")
         self.choice.setToolTip("A saved model brings its size and its vocabulary, and spares the pretraining.")

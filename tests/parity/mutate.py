@@ -91,7 +91,7 @@ MUTATIONS = (
     ),
     Mutation(
         15, "a resume starts the generator anew", "training/trainer.py",
-        'self.rng.set_state(tensors["generator"])', "pass",
+        'self.rng.set_state(own["generator"])', "pass",
         "tests/core/test_trainer.py::test_stopping_anywhere_and_resuming_gives_the_same_bits[finetune-slanted-adamw]",
     ),
     Mutation(

@@ -216,10 +216,11 @@ def test_closing_the_window_ends_the_queue(window: MainWindow, recipe, tmp_path,
     session = opened(window, recipe, tmp_path)
     window.train_everything()
     window._person_wants_to_stop = lambda: True  # type: ignore[method-assign]
+    project = session.project
     window.close()
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=30_000)
     qtbot.wait(50)
-    assert session.job is None and jobs_of(session) == ["import"]
+    assert session.job is None and [run.job for run in project.runs()] == ["import"]
 
 
 def test_the_desktop_is_told_only_of_a_window_in_the_background(window: MainWindow, qtbot, monkeypatch) -> None:
