@@ -7,8 +7,8 @@
 One command on a processor, a graphics card or several; the recipe follows the device. With --minutes a short trial
 measures the speed here, and as much text is read, as often, as fits into that time with the whole schedule. Stopped
 anywhere and given again, it goes on where it was. Then it measures the model on two texts that it has not read and
-writes its bundle and model card, with the weights in half precision if no loss changes by that in its first three
-decimals.
+writes its bundle and model card, with the weights in the smallest of three precisions that changes no loss in its first
+three decimals; a model that is too large for these ships in eight bits, with its loss in the card.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ from ulmfit_core.training import distributed
 from ulmfit_core.training.trainer import Trainer
 
 SHIPPED = Path("resources/starter/english")
+PRECISIONS = ("float32", "float16", "int8")  # the most exact first
 CORPUS = "wiki.train.txt.xz"
 HELD_OUT = {"wiki.valid.txt.xz": "English Wikipedia, held out", "wikitext2.valid.txt": "WikiText-2, validation file"}
 ON_CPU: Values = {
@@ -244,37 +245,44 @@ def titles(path: Path) -> set[str]:
 # What ships
 
 
-def halved(bundle: Bundle, folder: Path) -> Bundle:
-    """The bundle as its weights in half precision make it: written, and read again into single precision."""
-    bundle.model.half()
-    bundles.save(folder, bundle, "")
-    return bundles.load(folder)
+def write(folder: Path, bundle: Bundle, card: str, precision: str) -> float:
+    """Write the bundle with its weights in `precision`. Returns the megabytes that it takes."""
+    if precision == "float16":
+        bundle.model.half()
+    bundles.save(folder, bundle, card, eight_bits=precision == "int8")
+    return sum(path.stat().st_size for path in folder.iterdir()) / 1e6
 
 
-def same(full: dict[str, Figures], half: dict[str, Figures]) -> bool:
-    return all(round(full[name]["loss"], 3) == round(half[name]["loss"], 3) for name in full)
+def same(full: dict[str, Figures], small: dict[str, Figures]) -> bool:
+    return all(round(full[name]["loss"], 3) == round(small[name]["loss"], 3) for name in full)
+
+
+def chosen(figures: dict[str, dict[str, Figures]], megabytes: dict[str, float]) -> str:
+    """The precision to ship in: of those that may ship the first that loses nothing, otherwise the most exact."""
+    fitting = [precision for precision in PRECISIONS if megabytes[precision] <= MOST_MB]
+    if not fitting:
+        raise SystemExit(f"The model has {megabytes['int8']:.1f} MB at best, more than the {MOST_MB} that may ship.")
+    lossless = [precision for precision in fitting if same(figures["float32"], figures[precision])]
+    return lossless[-1] if lossless else fitting[0]
 
 
 def ship(subject: Project, options: argparse.Namespace) -> dict[str, Any]:
     """Measure, write the bundle with its card, and say what was found."""
     source = subject.bundle_folder("pretrain")
     files = {name: DATA / name for name in HELD_OUT}
-    full = {name: measured(bundles.load(source), path) for name, path in files.items()}
-    small = halved(bundles.load(source), options.work / "half")
-    half = {name: measured(small, path) for name, path in files.items()}
-    precision = "float16" if same(full, half) else "float32"
+    figures, megabytes = {}, {}
+    for precision in PRECISIONS:
+        tried = options.work / precision
+        megabytes[precision] = write(tried, bundles.load(source), "", precision)
+        figures[precision] = {name: measured(bundles.load(tried), path) for name, path in files.items()}
+    precision = chosen(figures, megabytes)
     bundle = bundles.load(source)
     training = dict(bundle.facts)
-    bundle.facts |= {"figures": half if precision == "float16" else full, "precision": precision}
+    bundle.facts |= {"figures": figures[precision], "precision": precision}
     bundle.facts |= {"titles_in_corpus": {name: shared_titles(path) for name, path in files.items()}}
     bundle.facts = {**made_here(subject), **bundle.facts}
-    if precision == "float16":
-        bundle.model.half()
-    bundles.save(options.to, bundle, card(subject, bundle, training))
-    megabytes = sum(path.stat().st_size for path in options.to.iterdir()) / 1e6
-    if megabytes > MOST_MB:
-        raise SystemExit(f"{options.to} has {megabytes:.1f} MB, more than the {MOST_MB} that may ship.")
-    return {"megabytes": round(megabytes, 2), "float32": full, "float16": half, **bundle.facts}
+    size = write(options.to, bundle, card(subject, bundle, training), precision)
+    return {"megabytes": round(size, 2), **figures, **bundle.facts}
 
 
 def made_here(subject: Project) -> dict[str, Any]:

@@ -93,15 +93,26 @@ def test_the_starter_goes_on_where_it_was_stopped_and_says_what_it_is(starter):
     assert "CC BY-SA" in card and f"{said['corpus_tokens']:,} tokens" in card and "model.hidden: 16" in card
 
 
-def test_half_precision_ships_only_where_no_loss_changes(starter):
+def test_the_smallest_precision_ships_that_changes_no_loss(starter):
     bundle, said, _ = starter
-    same = all(
-        round(said["float32"][name]["loss"], 3) == round(said["float16"][name]["loss"], 3) for name in said["float32"]
-    )
-    assert said["precision"] == ("float16" if same else "float32")
+    exact = said["float32"]
+    lossless = [
+        precision for precision in ("float32", "float16", "int8")
+        if all(round(exact[name]["loss"], 3) == round(said[precision][name]["loss"], 3) for name in exact)
+    ]  # fmt: skip
+    assert said["precision"] == lossless[-1]
     weights = sum(value.numel() for value in bundles.load(bundle).model.parameters())
     written = (bundle / "weights.safetensors").stat().st_size
-    assert written == pytest.approx(weights * (2 if same else 4), rel=0.3)
+    assert written == pytest.approx(weights * {"float32": 4, "float16": 2, "int8": 1}[lossless[-1]], rel=0.45)
+
+
+def test_a_model_too_large_to_ship_as_it_is_ships_in_eight_bits_and_none_that_is_larger():
+    starter = import_module("starter")
+    figures = {"float32": {"a": {"loss": 4.1}}, "float16": {"a": {"loss": 4.1}}, "int8": {"a": {"loss": 4.12}}}
+    assert starter.chosen(figures, {"float32": 12.0, "float16": 6.0, "int8": 3.0}) == "float16"
+    assert starter.chosen(figures, {"float32": 107.0, "float16": 54.0, "int8": 27.5}) == "int8"
+    with pytest.raises(SystemExit, match="more than the 28 that may ship"):
+        starter.chosen(figures, {"float32": 200.0, "float16": 100.0, "int8": 50.0})
 
 
 def test_a_model_that_is_trained_already_ships_as_it_is(starter, data, tmp_path):

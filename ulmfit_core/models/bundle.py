@@ -16,7 +16,7 @@ from torch import nn
 from ulmfit_core import __version__, files
 from ulmfit_core.config import ClassifySettings, ModelSettings, StageSettings
 from ulmfit_core.errors import UserError
-from ulmfit_core.models import decoder
+from ulmfit_core.models import decoder, int8
 from ulmfit_core.models.awd_lstm import AwdLstm
 from ulmfit_core.models.classifier import Classifier, Head
 from ulmfit_core.models.dropout import Dropouts
@@ -24,8 +24,9 @@ from ulmfit_core.models.language_model import LanguageModel
 from ulmfit_core.models.word_counts import Exponents, Pool, WordCounts
 from ulmfit_core.text.vocab import Vocabulary
 
-# 2: a classifier whose probabilities are pooled; otherwise a bundle stays 1, which older programs can read.
-VERSION = 2
+# 2: a classifier whose probabilities are pooled; 3: weights in eight bits; otherwise a bundle stays 1, which older
+# programs can read.
+VERSION = 3
 
 
 @dataclass
@@ -77,14 +78,16 @@ def new_classifier(encoder: AwdLstm, classes: int, settings: ClassifySettings) -
     return Classifier(encoder, head, settings.bptt, settings.max_length)
 
 
-def save(folder: Path, bundle: Bundle, card: str) -> None:
-    """Write the bundle as a whole or not at all."""
+def save(folder: Path, bundle: Bundle, card: str, eight_bits: bool = False) -> None:
+    """Write the bundle as a whole or not at all; with `eight_bits` its matrices as int8 with a scale a row."""
     with files.replacing_folder(folder) as fresh:
         weights = {name: value.detach().cpu().contiguous() for name, value in bundle.model.state_dict().items()}
+        weights = int8.packed(weights) if eight_bits else weights
         files.write_bytes(fresh / "weights.safetensors", safetensors.torch.save(weights))
         record = _description(bundle)
         if bundle.pool:
             record["blend"] = _saved_pool(fresh, bundle.pool)
+        record["format"] = 3 if eight_bits else 2 if bundle.pool else 1
         files.write_json(fresh / "model.json", record)
         files.write_text(fresh / "MODEL_CARD.md", card)
         bundle.vocab.copy_to(fresh)
@@ -97,7 +100,6 @@ def _saved_pool(folder: Path, pool: Pool) -> dict[str, Any]:
 
 def _description(bundle: Bundle) -> dict[str, Any]:
     record: dict[str, Any] = {
-        "format": VERSION if bundle.pool else 1,
         "version": __version__,
         "kind": bundle.kind,
         "network": bundle.network.model_dump(),
@@ -125,8 +127,8 @@ def load(folder: Path) -> Bundle:
     language = record["kind"] == "language_model"
     model: nn.Module = _language_model(encoder, network) if language else _classifier(encoder, record)
     try:
-        model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"))
-    except (RuntimeError, safetensors.SafetensorError, OSError) as error:
+        model.load_state_dict(int8.unpacked(safetensors.torch.load_file(folder / "weights.safetensors")))
+    except (RuntimeError, ValueError, safetensors.SafetensorError, OSError) as error:
         raise UserError(
             f"{folder}: weights.safetensors does not fit model.json ({str(error).splitlines()[0]})."
         ) from None
