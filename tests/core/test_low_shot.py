@@ -102,8 +102,9 @@ def test_the_smallest_precision_ships_that_changes_no_loss(starter):
     ]  # fmt: skip
     assert said["precision"] == lossless[-1]
     weights = sum(value.numel() for value in bundles.load(bundle).model.parameters())
+    bytes_each = {"float32": 4, "float16": 2, "int8": 1}[lossless[-1]]
     written = (bundle / "weights.safetensors").stat().st_size
-    assert written == pytest.approx(weights * {"float32": 4, "float16": 2, "int8": 1}[lossless[-1]], rel=0.45)
+    assert bytes_each * weights < written < 1.6 * bytes_each * weights + 4_000
 
 
 def test_a_model_too_large_to_ship_as_it_is_ships_in_eight_bits_and_none_that_is_larger():

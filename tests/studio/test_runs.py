@@ -409,7 +409,7 @@ def test_the_card_is_copied_and_saved(screen: RunsScreen, tmp_path: Path) -> Non
     choose(screen, 0)
     screen.details.setCurrentWidget(screen.details.card)
     page = screen.details.card
-    assert "ulmfit new again --data" in page.text.toPlainText()
+    assert "ulmfit new again --base none --data" in page.text.toPlainText()
     page.copy_markdown.click()
     assert QApplication.clipboard().text().startswith("# Import the data: ")
     page.save_as(tmp_path / "card.md")
