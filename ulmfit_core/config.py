@@ -460,6 +460,8 @@ def regularisation(settings: StageSettings, batch: int) -> float:
 
 def blend_note(weight: float) -> str:
     """How blended answers are said to be so wherever they are shown. `weight` is the word counts', from 0 to 1."""
+    if weight == 1:
+        return "those of word counts alone, to which the network adds nothing yet"
     return f"blended with word counts: weight {weight:.2f}".replace(" 0.", " .")
 
 

@@ -13,7 +13,7 @@ from ulmfit_core.errors import UserError
 from ulmfit_core.inference.baseline import tfidf_guesses
 from ulmfit_core.inference.blend import best_exponents, fit_words, held_out
 from ulmfit_core.inference.predictor import Predictor
-from ulmfit_core.jobs.blend import is_blended
+from ulmfit_core.jobs.blend import who_answers
 from ulmfit_core.models import bundle as bundles
 from ulmfit_core.models.word_counts import NUMBERS, TERMS, Exponents, Pool, WordCounts, pooled
 from ulmfit_core.project import Project
@@ -227,11 +227,16 @@ def test_word_counts_answer_where_the_network_knows_nothing(ignorant):
     blend = report["blend"]
     assert blend["used"] and blend["weight"] > 0.75
     assert blend["valid_rows"] + blend["train_rows"] <= 160, "no test row was counted"
+    kept = bundles.load(saved_bundle(project)).pool.words
+    assert kept.rows == blend["valid_rows"] + blend["train_rows"], "what answers has learned from both"
     note = blend_note(blend["weight"])
     assert any(note in message for message in messages)
     assert f"- answers: {note}." in (saved_bundle(project) / "MODEL_CARD.md").read_text()
     measured, _ = run(project, "evaluate")
-    assert measured["accuracy"] == measured["baseline_tfidf"]["accuracy"] > measured["network"]["accuracy"]
+    assert measured["accuracy"] >= measured["baseline_tfidf"]["accuracy"] > measured["network"]["accuracy"]
+    validated = launch(project, "evaluate", split="valid").report
+    trained_alone = validated["baseline_tfidf"]["accuracy"]
+    assert validated["accuracy"] == pytest.approx(trained_alone, abs=0.051), "validation rows taught the judge nothing"
     assert measured["blend"] == {"weight": blend["weight"]}
     lines = report_lines(measured)
     assert note in lines[1] and "the network alone" in lines[2]
@@ -240,12 +245,11 @@ def test_word_counts_answer_where_the_network_knows_nothing(ignorant):
 def test_the_network_answers_where_word_counts_know_nothing(knowing):
     project, report, messages = knowing
     blend = report["blend"]
-    assert blend["network"]["accuracy"] > 0.95 and blend["weight"] < 0.2
-    assert not blend["used"]
+    assert blend["network"]["accuracy"] > 0.95 and not blend["used"] and blend["answers"] == "calibrated"
     assert any("The answers are the network's alone, made" in message for message in messages)
     assert not any((saved_bundle(project) / name).exists() for name in FILES)
     record = json.loads((saved_bundle(project) / "model.json").read_text())
-    assert record["format"] == 2 and record["blend"] == {"network": blend["network_exponent"], "words": 0.0}
+    assert record["format"] == 2 and record["blend"] == blend["exponents"]["calibrated"]
     measured, _ = run(project, "evaluate")
     assert "network" not in measured and report_lines(measured)[1].startswith("ULMFiT")
 
@@ -258,13 +262,13 @@ def copied(project, folder, **settings):
     return copy
 
 
-def test_auto_asks_for_a_lower_loss_and_on_for_nothing():
-    def report(loss):
-        return {"weight": 0.4, "blend": {"valid_loss": loss}, "calibrated": {"valid_loss": 0.5}}
-
-    for loss, blended in {0.4: True, 0.5: False, 0.6: False}.items():
-        assert is_blended(report(loss), "auto") is blended and is_blended(report(loss), "on")
-    assert not is_blended({"calibrated": {"valid_loss": 0.5}}, "on"), "there is nothing to blend"
+def test_auto_takes_the_lowest_loss_and_on_the_blend():
+    for best in ("blend", "calibrated", "word_counts"):
+        losses = {name: {"valid_loss": 0.4 if name == best else 0.5} for name in ("blend", "calibrated", "word_counts")}
+        report = {"exponents": losses, "network": {"valid_loss": 0.1}, **losses}
+        assert who_answers(report, "auto") == best and who_answers(report, "on") == "blend"
+    alone = {"exponents": {"calibrated": {}}, "calibrated": {"valid_loss": 0.5}}
+    assert who_answers(alone, "on") == "calibrated", "there is nothing to blend"
 
 
 def test_off_leaves_the_network_alone_and_auto_does_not_change_it(ignorant, tmp_path):
@@ -327,7 +331,7 @@ def test_a_saved_blend_answers_as_before_to_the_bit(ignorant, tmp_path):
 
 def test_an_answer_is_the_product_of_both_to_their_exponents(ignorant):
     project, report, _ = ignorant
-    predictor, exponents = Predictor.load(saved_bundle(project)), report["blend"]["exponents"]
+    predictor, exponents = Predictor.load(saved_bundle(project)), report["blend"]["exponents"][report["blend"]["answers"]]
     texts = ["a splendid forest", "a dreadful forest"]
     words, network = predictor.pool.words.probabilities(texts), predictor.network_probabilities(texts)
     product = network ** exponents["network"] * words ** exponents["words"]
@@ -339,7 +343,7 @@ def test_an_answer_is_the_product_of_both_to_their_exponents(ignorant):
 
 def test_an_answer_that_is_not_blended_is_the_networks_to_its_exponent(knowing):
     project, report, _ = knowing
-    predictor, exponent = Predictor.load(saved_bundle(project)), report["blend"]["network_exponent"]
+    predictor, exponent = Predictor.load(saved_bundle(project)), report["blend"]["exponents"]["calibrated"]["network"]
     network = predictor.network_probabilities(["k amber", "q amber"])
     product = np.maximum(network, 1e-5) ** exponent
     assert predictor.probabilities(["k amber", "q amber"]) == pytest.approx(
@@ -379,7 +383,7 @@ def test_a_changed_or_missing_file_is_refused(folder, name):
 @pytest.mark.parametrize(
     "blend",
     [
-        {"network": 0.0}, {"network": -1.5}, {"words": "much"}, {"words": float("nan")}, {"network": float("inf")},
+        {"network": -1.5}, {"words": "much"}, {"words": float("nan")}, {"network": float("inf")},
         {"words": 0.0}, {"hash": 7}, {"hash": None}, 5,
     ],
 )  # fmt: skip

@@ -5,8 +5,9 @@ counts are rarely as sure as they are right, an overtrained network too sure and
 and an exponent is the inverse of a temperature (Guo et al. 2017). With one weight for both, (1 - w) and w, word counts
 that know nothing would be blended in only because they flatten a network that is too sure. The loss is convex in both.
 
-Both sides answer rows they were not trained on: word counts are fitted on training rows alone, so that the exponents
-are chosen for the very model that is kept, and validation rows stay rows that it never saw. No test row is read.
+Both sides answer rows they were not trained on: the word counts that exponents are chosen with are fitted on training
+rows alone. Those that are kept learn from the validation rows too, which few labels cannot spare (IMDb, 100 labels of
+which 20 validate: .666 right without them, .730 with them). No test row is read.
 """
 
 from __future__ import annotations
@@ -55,14 +56,16 @@ def _each(texts: Sequence[str], between: Callable[[], object]) -> Iterator[str]:
         yield text
 
 
-def best_exponents(network: np.ndarray, words: np.ndarray | None, labels: np.ndarray) -> Exponents:
+def best_exponents(network: np.ndarray | None, words: np.ndarray | None, labels: np.ndarray) -> Exponents:
     """The exponents of the lowest loss with the priors, from both sides' probabilities (rows, labels).
 
-    Without `words`, the network's alone.
+    Of a side that is None the exponent is 0: the other answers alone.
     """
     from scipy.optimize import minimize
 
+    given = [place for place, side in enumerate((network, words)) if side is not None]
     sides = np.stack([log_shares(side) for side in (network, words) if side is not None])
+    modes = np.array([NETWORK_MODE, WORDS_MODE])[given]
     of_truth = sides[:, np.arange(len(labels)), labels].sum(1)
 
     def cost(exponents: np.ndarray) -> tuple[float, np.ndarray]:
@@ -72,33 +75,31 @@ def best_exponents(network: np.ndarray, words: np.ndarray | None, labels: np.nda
         sums = shares.sum(1, keepdims=True)
         value = (highest + np.log(sums)).sum() - exponents @ of_truth
         slopes = (sides * (shares / sums)).sum((1, 2)) - of_truth
-        prior, prior_slopes = _prior(exponents)
-        return float(value + prior), slopes + prior_slopes
+        prior = CERTAINTY * (exponents / modes - np.log(exponents)).sum()
+        return float(value + prior), slopes + CERTAINTY * (1 / modes - 1 / exponents)
 
-    bounds = [(1e-3, None)] * len(sides)
-    found = minimize(cost, [NETWORK_MODE, WORDS_MODE][: len(sides)], jac=True, method="L-BFGS-B", bounds=bounds)
-    return Exponents(*(float(exponent) for exponent in found.x))
-
-
-def _prior(exponents: np.ndarray) -> tuple[float, np.ndarray]:
-    """What the priors add to the cost, and its slopes."""
-    modes = np.array([NETWORK_MODE, WORDS_MODE])[: len(exponents)]
-    value = CERTAINTY * (exponents / modes - np.log(exponents)).sum()
-    return float(value), CERTAINTY * (1 / modes - 1 / exponents)
+    found = minimize(cost, modes, jac=True, method="L-BFGS-B", bounds=[(1e-3, None)] * len(sides))
+    both = np.zeros(2)
+    both[given] = found.x
+    return Exponents(*both.tolist())
 
 
-def held_out(network: np.ndarray, words: np.ndarray | None, labels: np.ndarray, seed: int) -> np.ndarray:
+def held_out(network: np.ndarray | None, words: np.ndarray | None, labels: np.ndarray, seed: int) -> np.ndarray:
     """Probabilities (rows, labels), each row pooled with the exponents that the other folds choose.
 
-    The folds are drawn by `seed`. Without `words`, the network's probabilities at its own exponent.
+    The folds are drawn by `seed`. Where a side is None, the other's probabilities at its own exponent.
     """
-    answer = np.empty(network.shape)
+    answer: dict[int, np.ndarray] = {}
     order = np.random.default_rng(seed).permutation(len(labels))
     for rows in np.array_split(order, min(FOLDS, len(order))):
         others = np.setdiff1d(order, rows)
-        mine, theirs = (None, None) if words is None else (words[rows], words[others])
-        answer[rows] = pooled(network[rows], mine, best_exponents(network[others], theirs, labels[others]))
-    return answer
+        exponents = best_exponents(_rows(network, others), _rows(words, others), labels[others])
+        answer |= zip(rows, pooled(_rows(network, rows), _rows(words, rows), exponents))
+    return np.stack([answer[row] for row in range(len(labels))])
+
+
+def _rows(side: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if side is None else side[rows]
 
 
 def loss(shares: np.ndarray, labels: np.ndarray) -> float:

@@ -22,66 +22,61 @@ MOST_ROWS = 100_000
 MOST_CHARACTERS = 40_000_000
 
 
+# Who may answer: its name in a report, and in a sentence. The one with the lowest held-out loss does.
+ANSWERS = {"blend": "blended", "calibrated": "the network alone", "word_counts": "word counts alone"}
+
+
 def blend_with_words(
     project: Project, run: Run, bundle: Bundle, network_probabilities: Callable[[], np.ndarray]
 ) -> dict[str, Any]:
     """Give the bundle of a trained classifier its pool, as `classify.blend` says. Returns what the report tells.
 
-    Unless it is off, the network's probabilities are made as sure as validation rows say, blended or not.
+    Unless it is off, the answers are made as sure as validation rows say, blended or not.
     `network_probabilities` gives those of the labelled validation rows, (rows, labels).
     """
     settings = project.recipe.classify
     if settings.blend == "off":
         return {}
     dataset = Dataset.open(project.dataset_folder)
-    words = fit_words(*_training_rows(dataset, settings.seed), len(dataset.labels), run.poll)
-    run.poll()
+    words = words_of(dataset, ("train",), settings.seed, run)
     report = measure(words, dataset, network_probabilities(), settings.seed)
-    report["used"] = is_blended(report, settings.blend)
-    if report["used"]:
-        bundle.pool = Pool(Exponents(**report["exponents"]), words)
-    else:
-        bundle.pool = Pool(Exponents(report["network_exponent"]))
+    answers = who_answers(report, settings.blend)
+    exponents = Exponents(**report["exponents"][answers])
+    report |= {"answers": answers, "used": exponents.words > 0, "weight": exponents.weight}
+    kept = words_of(dataset, ("train", "valid"), settings.seed, run) if report["used"] else None
+    bundle.pool = Pool(exponents, kept)
     run.message(f"The answers are {decision(report)}")
     return {"blend": report}
 
 
-def is_blended(report: dict[str, Any], choice: str) -> bool:
-    """Whether word counts are blended in: `auto` asks rows held out from choosing the exponents for a lower loss than
-    that of the network at its own exponent.
+def who_answers(report: dict[str, Any], choice: str) -> str:
+    """`auto` takes what has the lowest loss on rows held out from choosing its exponents, `on` always the blend.
 
-    That no more answers be wrong is not asked for: on 20 to 400 rows this kept out blends that were ahead on others.
+    The number of right answers is not asked: on 20 to 400 rows this kept out blends that were ahead on others.
     """
-    if "blend" not in report:
-        return False
-    return choice == "on" or report["blend"]["valid_loss"] < report["calibrated"]["valid_loss"]
+    possible = [name for name in ANSWERS if name in report["exponents"]]
+    if choice == "on" and "blend" in possible:
+        return "blend"
+    return min(possible, key=lambda name: float(report[name]["valid_loss"]))
 
 
 def measure(words: WordCounts | None, dataset: Dataset, network: np.ndarray, seed: int) -> dict[str, Any]:
-    """The exponents that all validation rows choose, and the figures of all sides on these rows.
+    """The exponents that all validation rows choose for each who may answer, and the figures on these rows.
 
-    `network`: as it was trained; `calibrated`: at its own exponent. Each row of this and of the blend's figures is held
-    out from choosing the exponents that it is pooled with.
+    `network`: as it was trained. All others are held out from choosing the exponents that they are pooled with.
     """
     rows = dataset.labelled_rows("valid")
     truth = dataset.label_ids[rows]
-    report = {
-        "valid_rows": len(rows),
-        "network_exponent": best_exponents(network, None, truth).network,
-        "network": _figures(network, truth),
-        "calibrated": _figures(held_out(network, None, truth, seed), truth),
-    }
-    if words is None:
-        return report
-    alone = words.probabilities(dataset.texts(rows))
-    exponents = best_exponents(network, alone, truth)
+    sides: dict[str, tuple[np.ndarray | None, np.ndarray | None]] = {"calibrated": (network, None)}
+    if words is not None:
+        alone = words.probabilities(dataset.texts(rows))
+        sides |= {"word_counts": (None, alone), "blend": (network, alone)}
     return {
-        **report,
-        "weight": exponents.weight,
-        "exponents": asdict(exponents),
-        "train_rows": words.rows,
-        "word_counts": _figures(alone, truth),
-        "blend": _figures(held_out(network, alone, truth, seed), truth),
+        "valid_rows": len(rows),
+        "train_rows": words.rows if words else 0,
+        "network": _figures(network, truth),
+        "exponents": {name: asdict(best_exponents(*side, truth)) for name, side in sides.items()},
+        **{name: _figures(held_out(*side, truth, seed), truth) for name, side in sides.items()},
     }
 
 
@@ -89,14 +84,16 @@ def _figures(shares: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {"valid_loss": loss(shares, truth), **metrics.classification(shares.argmax(1), truth)}
 
 
-def _training_rows(dataset: Dataset, seed: int) -> tuple[list[str], np.ndarray]:
-    """Texts and label numbers of the labelled training rows; where they are too many, of some drawn by `seed`."""
-    rows = dataset.labelled_rows("train")
+def words_of(dataset: Dataset, splits: Sequence[str], seed: int, run: Run) -> WordCounts | None:
+    """Word counts fitted on the labelled rows of these splits; of some drawn by `seed` where they are too many."""
+    rows = np.concatenate([dataset.labelled_rows(split) for split in splits])
     if len(rows) > MOST_ROWS:
         rows = np.random.default_rng(seed).permutation(rows)[:MOST_ROWS]
     texts = dataset.texts(rows)
     count = _within(texts, MOST_CHARACTERS)
-    return texts[:count], dataset.label_ids[rows[:count]]
+    words = fit_words(texts[:count], dataset.label_ids[rows[:count]], len(dataset.labels), run.poll)
+    run.poll()
+    return words
 
 
 def _within(texts: Sequence[str], characters: int) -> int:
@@ -106,14 +103,10 @@ def _within(texts: Sequence[str], characters: int) -> int:
 
 def decision(report: dict[str, Any]) -> str:
     """What the answers are, and by which figures that was decided, for a person."""
-    answers = blend_note(report["weight"]) if report["used"] else _alone(report["network_exponent"])
-    named = {
-        "blended": "blend", "the network alone": "calibrated", "as it was trained": "network",
-        "word counts alone": "word_counts",
-    }  # fmt: skip
+    answers = blend_note(report["weight"]) if report["used"] else _alone(report["exponents"]["calibrated"]["network"])
     figures = (
         f"{name} loss {report[key]['valid_loss']:.3f}, {report[key]['accuracy']:.1%} right"
-        for name, key in named.items()
+        for key, name in {**ANSWERS, "network": "the network as it was trained"}.items()
         if key in report
     )
     return f"{answers}. On {report['valid_rows']:,} validation rows: {'; '.join(figures)}."

@@ -14,6 +14,8 @@ from ulmfit_core.data.gather import read_another
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference import baseline
 from ulmfit_core.inference.predictor import Predictor
+from ulmfit_core.jobs.blend import words_of
+from ulmfit_core.models.word_counts import Pool
 from ulmfit_core.project import Project
 from ulmfit_core.run import Run
 from ulmfit_core.training.metrics import classification
@@ -26,8 +28,8 @@ def evaluate(project: Project, run: Run, data: Path | None = None, split: str = 
     """Report on the rows of `split`, or of the file `data` read with the project's columns.
 
     The figures are those of the answers. Where they are blended with word counts, `blend` says with what weight and
-    `network` what the network alone reaches. Where the project has no test rows the validation rows are used, and
-    the report says so. Raises UserError where nothing is labelled.
+    `network` what the network alone reaches. Where the project has no test rows the validation rows are used, with word
+    counts fitted without them, and the report says so. Raises UserError where nothing is labelled.
     """
     dataset = Dataset.open(project.dataset_folder)
     predictor = Predictor.load(project.bundle_folder("classify"))
@@ -39,6 +41,8 @@ def evaluate(project: Project, run: Run, data: Path | None = None, split: str = 
     if unknown:
         raise UserError(f"{name} has labels that the classifier never saw: {', '.join(unknown[:5])}.")
     truth = np.array([predictor.labels.index(label) for label in labels])
+    if name == "valid":
+        _forget_validation_rows(predictor, dataset, project, run)
     network = _network(predictor, texts, run)
     scores = predictor.pooled(network, texts)
     report = {
@@ -75,6 +79,13 @@ def _file(data: Path, project: Project, run: Run) -> tuple[str, list[str], list[
     if not usable:
         raise UserError(f"{data} has no labelled rows. Name a file with the columns of the project's data.")
     return str(data), [row.text for row in usable], [row.label for row in usable], [row.id for row in usable]
+
+
+def _forget_validation_rows(predictor: Predictor, dataset: Dataset, project: Project, run: Run) -> None:
+    """Word counts that have learned from the validation rows are no judge of them: fit them without."""
+    if predictor.pool and predictor.pool.words:
+        words = words_of(dataset, ("train",), project.recipe.classify.seed, run)
+        predictor.pool = Pool(predictor.pool.exponents, words)
 
 
 def _network(predictor: Predictor, texts: list[str], run: Run) -> np.ndarray:

@@ -142,7 +142,7 @@ def _pool(folder: Path, record: dict[str, Any]) -> Pool | None:
     match record.get("blend"):
         case None:
             return None
-        case {"network": float(a), "words": float(b), "hash": str(known)} if 0 < a < inf and 0 < b < inf:
+        case {"network": float(a), "words": float(b), "hash": str(known)} if 0 <= a < inf and 0 < b < inf:
             return Pool(Exponents(a, b), WordCounts.load(folder, known, len(record.get("labels", []))))
         case {"network": float(a), "words": 0.0, **rest} if 0 < a < inf and not rest:
             return Pool(Exponents(a))

@@ -100,7 +100,7 @@ class WordCounts:
 class Exponents:
     """How sharp each side's probabilities enter a pool: below 1 flatter than they were, above 1 steeper.
 
-    Without word counts (`words` 0) `network` is the inverse of the network's temperature.
+    Without word counts (`words` 0) `network` is the inverse of the network's temperature. 0: that side is not asked.
     """
 
     network: float
@@ -125,14 +125,14 @@ class Pool:
         return pooled(network, words, self.exponents).astype(np.float32)
 
 
-def pooled(network: np.ndarray, words: np.ndarray | None, exponents: Exponents) -> np.ndarray:
+def pooled(network: np.ndarray | None, words: np.ndarray | None, exponents: Exponents) -> np.ndarray:
     """The logarithmic pool (Genest & Zidek 1986) of two arrays (texts, labels); float64, each row summing to 1.
 
-    p ∝ network^exponents.network · words^exponents.words, of the network alone without `words`.
+    p ∝ network^exponents.network · words^exponents.words, of one alone where the other is None.
     """
-    logs = exponents.network * log_shares(network)
-    if words is not None:
-        logs += exponents.words * log_shares(words)
+    sides = ((network, exponents.network), (words, exponents.words))
+    logs = sum(exponent * log_shares(side) for side, exponent in sides if side is not None)
+    assert isinstance(logs, np.ndarray)
     shares = np.exp(logs - logs.max(1, keepdims=True))
     return shares / shares.sum(1, keepdims=True)
 
