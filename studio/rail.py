@@ -55,6 +55,9 @@ class Rail(QListWidget):
         for picked in (self.itemClicked, self.itemActivated):  # of the row that is current already
             picked.connect(self._choose)
 
+    def keyboardSearch(self, search: str) -> None:
+        """Letters go to no row: whoever clicks a step and begins to type means its screen."""
+
     def set_rows(self, rows: list[Row]) -> None:
         """Show these rows; the items stay where their number is the same, so that focus and choice stay."""
         while self.count() < len(rows):

@@ -18,7 +18,7 @@ from typing import Any
 import tomlkit
 
 from ulmfit_core import __version__, config, events, files, lock
-from ulmfit_core.config import Recipe
+from ulmfit_core.config import Recipe, StageSettings, with_epochs
 from ulmfit_core.errors import UserError
 
 FORMAT = 1
@@ -201,6 +201,15 @@ class Project:
         """The newest finished run of `step` with today's settings and inputs."""
         wanted = self.fingerprint(step)
         return next((run for run in self.runs_of(step) if run.status == "done" and run.fingerprint == wanted), None)
+
+    def settings_of(self, step: str) -> StageSettings:
+        """A training step's settings, with the epochs that the imported texts ask for where they are left to them."""
+        settings: StageSettings = getattr(self.recipe, step)
+        imported = None if settings.epochs else self.finished_run("import")
+        told = events.read_events(imported.folder / "events.jsonl") if imported else []
+        report = next((event.report for event in reversed(told) if isinstance(event, events.Ended)), {})
+        texts = report.get("splits", {}).get("train", 0)
+        return with_epochs(settings, texts) if texts else settings
 
     def resumable_run(self, step: str) -> RunInfo | None:
         """The newest run of `step`, if it did not finish, left a checkpoint and nothing changed since."""

@@ -60,7 +60,8 @@ class StageSettingsColumn(QScrollArea):
         self.model_part.setVisible(first_trained(project) == self.step)
         self.base_part.setVisible(self.step == "pretrain")
         self.balance.show_for(project, self.step)
-        self.summary.setText(phases_sentence(settings, len(schedule_preview.groups_of(project.recipe, self.step))))
+        groups = schedule_preview.groups_of(project.recipe, self.step)
+        self.summary.setText(phases_sentence(project.settings_of(self.step), len(groups)))
 
     def _tell(self, section: str, name: str, value: Any) -> None:
         self.changed.emit(f"{section}.{name}", value)

@@ -77,7 +77,7 @@ class TrainingScreen(Screen):
         return runs[-1] if runs else None
 
     def _show_settings(self, project: Project) -> None:
-        settings: StageSettings = getattr(project.recipe, self.step)
+        settings = project.settings_of(self.step)
         self.column.show_for(project)
         self.settings.setEnabled(not self.running)
         self.phases.set_settings(settings, schedule_preview.groups_of(project.recipe, self.step))
@@ -98,7 +98,9 @@ class TrainingScreen(Screen):
             self.plot.say(f"This step is not part of the recipe.\n{skipped}")
             return
         try:
-            plan = schedule_preview.coming_plan(project.recipe, self.step)
+            plan = schedule_preview.coming_plan(
+                project.recipe, self.step, settings=project.settings_of(self.step)
+            )
         except UserError as error:
             self.plot.clear()
             self.plot.say(str(error))

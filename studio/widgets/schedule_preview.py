@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from studio.base_model import facts_of_base
-from ulmfit_core.config import Recipe
+from ulmfit_core.config import Recipe, StageSettings
 from ulmfit_core.events import Plan
 from ulmfit_core.training.plan import make_plan
 
@@ -28,9 +28,12 @@ def layers(recipe: Recipe) -> int:
     return int(network.get("layers", recipe.model.layers))
 
 
-def coming_plan(recipe: Recipe, step: str, steps_per_epoch: int = STEPS_PER_EPOCH) -> Plan:
-    """The plan of a training step as if each epoch had that many steps.
+def coming_plan(
+    recipe: Recipe, step: str, steps_per_epoch: int = STEPS_PER_EPOCH, settings: StageSettings | None = None
+) -> Plan:
+    """The plan of a training step as if each epoch had that many steps, of other `settings` than the recipe's if given.
 
     Raises UserError where the settings do not fit each other.
     """
-    return make_plan(getattr(recipe, step), groups_of(recipe, step), lambda epoch: steps_per_epoch).event()
+    chosen = settings or getattr(recipe, step)
+    return make_plan(chosen, groups_of(recipe, step), lambda epoch: steps_per_epoch).event()

@@ -331,7 +331,8 @@ def test_a_saved_blend_answers_as_before_to_the_bit(ignorant, tmp_path):
 
 def test_an_answer_is_the_product_of_both_to_their_exponents(ignorant):
     project, report, _ = ignorant
-    predictor, exponents = Predictor.load(saved_bundle(project)), report["blend"]["exponents"][report["blend"]["answers"]]
+    predictor, blend = Predictor.load(saved_bundle(project)), report["blend"]
+    exponents = blend["exponents"][blend["answers"]]
     texts = ["a splendid forest", "a dreadful forest"]
     words, network = predictor.pool.words.probabilities(texts), predictor.network_probabilities(texts)
     product = network ** exponents["network"] * words ** exponents["words"]

@@ -6,7 +6,8 @@ import pytest
 
 from studio.widgets.live_plot import LivePlot
 from studio.widgets.schedule_preview import STEPS_PER_EPOCH, coming_plan, layer_groups
-from ulmfit_core.config import ModelSettings, Recipe
+from ulmfit_core.config import ModelSettings, Recipe, with_epochs
+from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.models.bundle import new_classifier, new_encoder, new_language_model
 
 
@@ -35,3 +36,16 @@ def test_the_axis_counts_epochs(qtbot):
     axis = plot.strip.plot.getAxis("bottom")
     assert plot.strip.unit.text() == "epoch"
     assert axis.scale * plot.plan.total_steps == pytest.approx(Recipe().finetune.epochs)
+
+
+def test_epochs_left_to_the_number_of_texts_are_those_that_will_run(project_session, qtbot):
+    project = project_session.project
+    project.recipe.classify.epochs = 0
+    assert project.settings_of("classify").epochs == 0, "nothing is imported yet"
+    with qtbot.waitSignal(project_session.run_ended, timeout=60_000):
+        project_session.start("import")
+    expected = project.settings_of("classify").epochs
+    texts = len(Dataset.open(project.dataset_folder).labelled_rows("train"))
+    assert expected == with_epochs(project.recipe.classify, texts).epochs > 8
+    plan = coming_plan(project.recipe, "classify", 10, project.settings_of("classify"))
+    assert plan.phases[-1]["epochs"] == expected
