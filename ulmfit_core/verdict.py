@@ -62,6 +62,12 @@ class Story:
         """The epoch with the lowest validation loss."""
         return self.valid.index(min(self.valid))
 
+    @property
+    def kept(self) -> str:
+        """Which epoch is kept, where that is another than the one with the lowest loss: it goes by right answers."""
+        kept = max((number for number, best in enumerate(self.best) if best), default=self.lowest)
+        return "" if kept == self.lowest else f" Kept is epoch {kept + 1}, which answered more of them right."
+
 
 def verdict(told: Sequence[Event]) -> Verdict | None:
     """The first rule that has something to say of a run's events, or None."""
@@ -153,8 +159,8 @@ def too_short(story: Story) -> Verdict | None:
     more = max(2, round(1.5 * (story.planned - story.before_last_phase)))
     return Verdict(
         "too short",
-        f"The last epoch was the best and lowered the loss on held-out texts by {_last_gain(story):.0%}: there was "
-        "more to learn.",
+        f"In the last epoch the loss on held-out texts still fell, by {_last_gain(story):.0%}: there was more to learn."
+        + story.kept,
         f"Raise the epochs to {more} and start anew.",
         "epochs",
         more,
@@ -163,13 +169,25 @@ def too_short(story: Story) -> Verdict | None:
 
 def settled(story: Story) -> Verdict | None:
     """A training that is done and leaves nothing to be turned."""
-    if not _done(story) or story.count < 3:
+    if not _done(story) or story.count < 3 or story.valid[-1] > WORSE * min(story.valid):
         return None
     sentence = f"The loss on held-out texts was lowest in epoch {story.lowest + 1} and has hardly changed since."
     if story.lowest == story.count - 1:
         sentence = "The loss on held-out texts came down until the end, at last very slowly."
     advice = "More epochs would bring little. If it is not good enough yet, more texts or a better language model help."
-    return Verdict("settled", sentence, advice)
+    return Verdict("settled", sentence + story.kept, advice)
+
+
+def rises(story: Story) -> Verdict | None:
+    """A training that is done, whose validation loss was lower before though right answers may have gone on to grow."""
+    if not _done(story) or story.count < 3:
+        return None
+    return Verdict(
+        "rises",
+        f"The loss on held-out texts was lowest in epoch {story.lowest + 1} and has risen since, by "
+        f"{story.valid[-1] / min(story.valid) - 1:.0%}: the model grew surer than it is right.{story.kept}",
+        "Answers are made less sure again by the validation rows. More texts or 1.5 times the dropout multiplier help.",
+    )
 
 
 def too_fast(story: Story) -> Verdict | None:
@@ -195,7 +213,7 @@ def improves(story: Story) -> Verdict | None:
 
 
 RULES: tuple[Callable[[Story], Verdict | None], ...] = (
-    diverges, stands_still, too_fast, overfits, too_short, settled, improves,
+    diverges, stands_still, too_fast, overfits, too_short, settled, rises, improves,
 )  # fmt: skip
 
 

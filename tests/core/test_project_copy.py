@@ -74,8 +74,9 @@ def test_what_cannot_be_is_refused(project, tmp_path):
 def test_it_can_be_watched_from_another_thread(project, tmp_path):
     copying = Copying(project, tmp_path / "two", "Two", True)
     worker = threading.Thread(target=copying.work)
+    seen = [copying.done]
     worker.start()
-    seen = set()
     while worker.is_alive():
-        seen.add(copying.done)
-    assert sorted(seen)[0] == 0 and max(seen) <= copying.total and len(seen) > 1
+        seen.append(copying.done)
+    seen.append(copying.done)
+    assert seen == sorted(seen) and seen[0] == 0 < seen[-1] == copying.total

@@ -34,6 +34,7 @@ def at_work(told: list[events.Event], epochs: int) -> list[events.Event]:
         ("classify_40_epochs_60_rows", "overfits", "epochs"),
         ("classify_support", "overfits", "epochs"),
         ("classify_settled", "settled", ""),
+        ("classify_rises", "rises", ""),
         ("finetune_rate_300_times", "too fast", "lr_max"),
         ("finetune_rate_1e-6", "stands still", "lr_max"),
         ("finetune_40_epochs_60_rows", "overfits", "epochs"),
@@ -46,6 +47,14 @@ def test_what_is_said_of_a_training_that_has_ended(name, kind, knob):
     found = verdict(curve(name))
     assert (found.kind, found.knob) == (kind, knob)
     assert found.sentence.endswith(".") and found.advice.endswith(".")
+
+
+def test_the_epoch_that_is_kept_is_named_where_it_is_not_the_one_of_the_lowest_loss():
+    told = curve("classify_rises")
+    kept = [event.epoch for event in told if isinstance(event, EpochEnded) and event.best][-1] + 1
+    assert kept > 1 and "lowest in epoch 1 " in verdict(told).sentence
+    assert verdict(told).sentence.endswith(f"Kept is epoch {kept}, which answered more of them right.")
+    assert "Kept" not in verdict(curve("finetune_well")).sentence
 
 
 def test_by_how_much_a_knob_is_to_be_turned():
