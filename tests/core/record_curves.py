@@ -1,6 +1,7 @@
 """Record the curves on which the verdict is tested: small trainings of the verses sample that go well, or wrong in a
 known way. `python -m tests.core.record_curves` writes tests/core/curves/*.jsonl; it takes some minutes.
-classify_rises is of another origin: a classifier without a language model on 400 IMDb reviews (benchmarks/low_shot.py, arm scratch).
+classify_rises is of another origin: a classifier without a language model on 400 IMDb reviews (arm scratch of
+benchmarks/low_shot.py).
 """
 
 from __future__ import annotations
