@@ -82,7 +82,8 @@ class QuickTry(QWidget):
         self.hint.setProperty("answered", True)
         if answer.answer:
             given = answer.answer
-            self.bars.set_values(given.probabilities, given.label)
+            likeliest = sorted(given.probabilities.items(), key=lambda pair: -pair[1])
+            self.bars.set_values(dict(likeliest), given.label)
             self.hint.setText(f"“{given.label}” {given.probabilities[given.label]:.1%}, {answer.since}")
         else:
             self.written.setText(answer.text)
@@ -98,7 +99,8 @@ class QuickTry(QWidget):
     def _watch(self) -> None:
         text = " ".join(self.text.text().split())
         if text and watch(self.session, text):
-            self.hint.setText("It is watched from the next epoch on: see “Watched”.")
+            said = f"{self.hint.text()}. " if self.hint.property("answered") else ""
+            self.hint.setText(f"{said}It is watched from the next epoch on: see “Watched”.")
 
     def _make_parts(self) -> None:
         self.text = QLineEdit()
