@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QItemSelection, QItemSelectionModel, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
-    QApplication,
     QComboBox,
     QHBoxLayout,
     QHeaderView,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio.screens.run_story import Line, job_title
+from studio.widgets.copied_rows import CopiesRows
 from studio.widgets.long_table import NOWHERE, Index
 from studio.widgets.table import LEFT, RIGHT, prepare
 
@@ -78,7 +78,7 @@ def tip(line: Line, column: int) -> str:
     return line.info.notes or line.cells()[column] if HEADERS[column] == "Tags and notes" else line.cells()[column]
 
 
-class RunTable(QTableView):
+class RunTable(CopiesRows, QTableView):
     """Several rows may be chosen. `chosen` is emitted when they are others than before."""
 
     chosen = Signal()
@@ -134,16 +134,8 @@ class RunTable(QTableView):
     def texts(self) -> list[list[str]]:
         return [line.cells() for line in self._lines.lines]
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.matches(QKeySequence.StandardKey.Copy):
-            self.copy()
-        else:
-            super().keyPressEvent(event)
-
-    def copy(self) -> None:
-        """Headers and chosen rows, separated by tabs: spreadsheets take that."""
-        rows = [HEADERS, *(line.cells() for line in self.chosen_lines())]
-        QApplication.clipboard().setText("\n".join("\t".join(row) for row in rows))
+    def rows_to_copy(self) -> list[Sequence[str]]:
+        return [HEADERS, *(line.cells() for line in self.chosen_lines())]
 
     @Slot()
     def _tell(self) -> None:

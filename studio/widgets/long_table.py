@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
-from PySide6.QtGui import QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QApplication, QHeaderView, QTableView
+from PySide6.QtWidgets import QHeaderView, QTableView
 
+from studio.widgets.copied_rows import CopiesRows
 from studio.widgets.table import LEFT, RIGHT, WIDEST, prepare
 
 MEASURED = 200  # rows from which the widths of the columns follow
@@ -43,7 +43,7 @@ class Rows(QAbstractTableModel):
         return RIGHT if self.rows and isinstance(self.rows[0][column], int) else LEFT
 
 
-class LongTable(QTableView):
+class LongTable(CopiesRows, QTableView):
     """Ctrl+C copies the marked rows; the last column takes what width is left."""
 
     def __init__(self, name: str):
@@ -65,17 +65,10 @@ class LongTable(QTableView):
     def texts(self) -> list[list[str]]:
         return [[str(value) for value in row] for row in self._model.rows]
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.matches(QKeySequence.StandardKey.Copy):
-            self.copy()
-        else:
-            super().keyPressEvent(event)
-
-    def copy(self) -> None:
-        """Headers and marked rows, or all rows, separated by tabs: spreadsheets take that."""
+    def rows_to_copy(self) -> list[Sequence[str]]:
+        """The marked rows, or all rows."""
         selection = self.selectionModel().selection()
         parts = [selection.at(number) for number in range(selection.count())]
         marked = sorted({row for part in parts for row in range(part.top(), part.bottom() + 1)})
         places = marked or range(len(self._model.rows))
-        lines = [self._model.headers, *(map(str, self._model.rows[place]) for place in places)]
-        QApplication.clipboard().setText("\n".join("\t".join(line) for line in lines))
+        return [self._model.headers, *([str(value) for value in self._model.rows[place]] for place in places)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QApplication, QTableView, QTableWidget, QTableWidgetItem
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QTableView, QTableWidget, QTableWidgetItem
 
 from studio import theme
+from studio.widgets.copied_rows import CopiesRows
 
 WIDEST = 420  # of a column, except the last one, which takes what is left
 NARROWEST = 140  # to which the widest column gives way
@@ -18,7 +19,7 @@ RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 NUMERIC = set("0123456789.,-+% ★")
 
 
-class Table(QTableWidget):
+class Table(CopiesRows, QTableWidget):
     """Rows of texts. Columns that hold numbers are flush right."""
 
     def __init__(self, name: str = "Table"):
@@ -58,17 +59,10 @@ class Table(QTableWidget):
         super().resizeEvent(event)
         self._share_width()
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.matches(QKeySequence.StandardKey.Copy):
-            self.copy()
-        else:
-            super().keyPressEvent(event)
-
-    def copy(self) -> None:
-        """Headers and marked rows, or all rows, separated by tabs: spreadsheets take that."""
+    def rows_to_copy(self) -> list[Sequence[str]]:
+        """The marked rows, or all rows."""
         marked = sorted({index.row() for index in self.selectedIndexes()}) or range(self.rowCount())
-        lines = [self._headers, *(self._texts_of(row) for row in marked)]
-        QApplication.clipboard().setText("\n".join("\t".join(line) for line in lines))
+        return [self._headers, *(self._texts_of(row) for row in marked)]
 
     def _texts_of(self, row: int) -> list[str]:
         return [self.model().index(row, column).data() for column in range(self.columnCount())]
