@@ -22,7 +22,8 @@ from pathlib import Path
 import spacy.lang
 from study import DATA
 
-from ulmfit_core.jobs.base import STARTER, base_folder
+from ulmfit_core.config import STARTER
+from ulmfit_core.jobs.base import base_folder
 from ulmfit_core.text.fit import fit
 from ulmfit_core.text.vocab import Vocabulary
 

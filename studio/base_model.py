@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ulmfit_core.config import SCRATCH
 from ulmfit_core.errors import UserError
-from ulmfit_core.jobs.base import SCRATCH, base_folder
+from ulmfit_core.jobs.base import base_folder
 
 LANGUAGE_MODEL = "language_model"
 

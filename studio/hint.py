@@ -12,8 +12,8 @@ from studio.notice import Notice
 from studio.screens import SCREENS
 from studio.session import Session
 from studio.worker import Background
-from ulmfit_core.config import Recipe
-from ulmfit_core.jobs.base import SCRATCH, STARTER, starter_misfit
+from ulmfit_core.config import SCRATCH, STARTER, Recipe
+from ulmfit_core.jobs.base import starter_misfit
 from ulmfit_core.project import Project, RunInfo
 
 FROM_SCRATCH = "Begin from scratch"

@@ -17,10 +17,10 @@ from typing import Annotated, Any
 import typer
 
 from ulmfit_core import config, presets, sample, terminal
-from ulmfit_core.config import Recipe
+from ulmfit_core.config import SCRATCH, STARTER, Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
-from ulmfit_core.jobs.base import BASE_OF_NEW, SCRATCH, STARTER, base_folder, starter_misfit
+from ulmfit_core.jobs.base import BASE_OF_NEW, base_folder, starter_misfit
 from ulmfit_core.project import TITLES, Project, RunInfo
 
 app = typer.Typer(

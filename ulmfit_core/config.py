@@ -378,12 +378,16 @@ class InsightSettings(Settings):
     )
 
 
+# What a recipe may begin with besides a bundle's folder: nothing, or the model that ships with the program.
+SCRATCH, STARTER = "none", "starter"
+
+
 class Recipe(Settings):
     """All of `project.toml`: enough to repeat the work."""
 
     name: str = knob("", "Name of the project.")
     preset: str = knob("balanced", "Name of the preset that the settings started from.")
-    base: str = knob("none", "Pretrained language model to start from: none, starter, or the folder of a bundle.")
+    base: str = knob(SCRATCH, "Pretrained language model to start from: none, starter, or the folder of a bundle.")
     data: DataSettings = Field(default_factory=DataSettings)
     vocab: VocabSettings = Field(default_factory=VocabSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)

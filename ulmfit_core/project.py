@@ -18,7 +18,7 @@ from typing import Any
 import tomlkit
 
 from ulmfit_core import __version__, config, events, files, lock
-from ulmfit_core.config import Recipe, StageSettings, with_epochs
+from ulmfit_core.config import SCRATCH, Recipe, StageSettings, with_epochs
 from ulmfit_core.errors import UserError
 
 FORMAT = 1
@@ -251,7 +251,7 @@ class Project:
         recipe = self.recipe
         if step in ("pretrain", "finetune", "classify") and not getattr(recipe, step).enabled:
             return "Switched off in the settings."
-        if step == "pretrain" and recipe.base != "none":
+        if step == "pretrain" and recipe.base != SCRATCH:
             return "The project starts from a pretrained language model."
         if step == "evaluate" and not recipe.classify.enabled:
             return "There is no classifier to measure: “Classify” is switched off in the settings."

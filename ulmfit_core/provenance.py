@@ -11,6 +11,7 @@ from typing import Any
 
 from resources import resource_path
 from ulmfit_core import __version__, files
+from ulmfit_core.config import SCRATCH, STARTER
 from ulmfit_core.project import INPUTS, Project
 
 NAME = "provenance.json"
@@ -53,7 +54,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 def base_path(base: str) -> Path:
     """Where the pretrained language model `base` lies (`starter`, or the folder of a bundle), if it is there."""
-    return resource_path("starter/english") if base == "starter" else Path(base).expanduser()
+    return resource_path("starter/english") if base == STARTER else Path(base).expanduser()
 
 
 # Hashes, of 16 hexadecimal digits; empty where there is nothing to hash
@@ -85,7 +86,7 @@ def vocabulary_hash(folder: Path) -> str:
 
 
 def base_hash(project: Project) -> str:
-    return weights_hash(base_path(project.recipe.base)) if project.recipe.base != "none" else ""
+    return weights_hash(base_path(project.recipe.base)) if project.recipe.base != SCRATCH else ""
 
 
 def weights_hash(bundle: Path) -> str:

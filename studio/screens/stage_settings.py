@@ -17,7 +17,7 @@ from studio.widgets.card import line
 from studio.widgets.declared import extra
 from studio.widgets.form import Form
 from studio.widgets.start_from import StartFrom
-from ulmfit_core.config import ModelSettings, Recipe, StageSettings, planned_phases
+from ulmfit_core.config import SCRATCH, ModelSettings, Recipe, StageSettings, planned_phases
 from ulmfit_core.project import Project
 
 LEAST_WIDTH, WIDTH = 296, 330
@@ -119,7 +119,7 @@ def counted(number: int, noun: str) -> str:
 
 def first_trained(project: Project) -> str:
     """The step that makes the model, and so decides on its size; none where a finished model is the base."""
-    if project.recipe.base != "none":
+    if project.recipe.base != SCRATCH:
         return ""
     return next((step for step in TRAINED if not project.skip_reason(step)), "")
 

@@ -22,7 +22,7 @@ from studio.widgets.form import Form
 from studio.widgets.start_from import StartFrom
 from studio.worker import Background
 from ulmfit_core import events
-from ulmfit_core.config import VOCAB_SIZES, VocabSettings
+from ulmfit_core.config import SCRATCH, VOCAB_SIZES, VocabSettings
 from ulmfit_core.events import Ended, Event, Message
 from ulmfit_core.project import Project
 
@@ -88,7 +88,7 @@ class VocabScreen(Screen):
 
     def _show_settings(self, project: Project) -> None:
         """Only what counts: of a vocabulary that is taken from a model nothing is learned but what extends it."""
-        settings, has_base = project.recipe.vocab, project.recipe.base != "none"
+        settings, has_base = project.recipe.vocab, project.recipe.base != SCRATCH
         taken = has_base and settings.reuse
         base = vocabulary_of_base(project.recipe.base)
         may_extend = base.get("kind", "unigram") == "unigram"

@@ -35,9 +35,9 @@ from studio.widgets.card import line
 from studio.widgets.controls import ChoiceBox
 from studio.widgets.recent_list import RecentList
 from ulmfit_core import config, presets
-from ulmfit_core.config import Recipe
+from ulmfit_core.config import SCRATCH, Recipe
 from ulmfit_core.errors import UserError
-from ulmfit_core.jobs.base import BASE_OF_NEW, SCRATCH
+from ulmfit_core.jobs.base import BASE_OF_NEW
 from ulmfit_core.sample import DEFAULT, SAMPLES
 
 SIZES = ("quick", "balanced", "paper")

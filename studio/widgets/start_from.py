@@ -13,9 +13,9 @@ from studio.import_fastai import ImportFastai
 from studio.session import Session
 from studio.widgets.controls import ChoiceBox
 from studio.widgets.path_field import PathField
+from ulmfit_core.config import SCRATCH as NONE
+from ulmfit_core.config import STARTER
 from ulmfit_core.errors import UserError
-from ulmfit_core.jobs.base import SCRATCH as NONE
-from ulmfit_core.jobs.base import STARTER
 from ulmfit_core.provenance import base_path
 
 SAVED = "saved"

@@ -5,8 +5,8 @@ import csv
 import pytest
 
 from resources import resource_path
-from ulmfit_core.config import DataSettings, Recipe
-from ulmfit_core.jobs.base import BASE_OF_NEW, STARTER, base_folder, starter_misfit
+from ulmfit_core.config import STARTER, DataSettings, Recipe
+from ulmfit_core.jobs.base import BASE_OF_NEW, base_folder, starter_misfit
 from ulmfit_core.project import Project
 from ulmfit_core.run import launch
 from ulmfit_core.text.fit import fit

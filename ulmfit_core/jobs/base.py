@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ulmfit_core.config import STARTER
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project
 from ulmfit_core.provenance import base_path
 
-STARTER = "starter"
 # What a new project begins with, in the window and on the command line. A recipe that does not say has no base.
 BASE_OF_NEW = STARTER
-SCRATCH = "none"
 LOOKED_AT = 500  # texts that say which language they are in
 LONGEST = 2000  # characters of each
 

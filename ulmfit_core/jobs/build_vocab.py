@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ulmfit_core import __version__, catalog, files
-from ulmfit_core.config import VocabSettings
+from ulmfit_core.config import SCRATCH, VocabSettings
 from ulmfit_core.data import tokens
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.numericalise import numericalise
@@ -119,7 +119,7 @@ def _sources(dataset: Dataset) -> dict[str, Path]:
 
 def _base(project: Project) -> Vocabulary | None:
     """The pretrained model's vocabulary."""
-    return Vocabulary.load(base_folder(project.recipe.base)) if project.recipe.base != "none" else None
+    return Vocabulary.load(base_folder(project.recipe.base)) if project.recipe.base != SCRATCH else None
 
 
 # Learning

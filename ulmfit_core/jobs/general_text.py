@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from resources import resource_path
+from ulmfit_core.config import SCRATCH
 from ulmfit_core.data.batches import Documents
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.jobs.language_model_stage import GeneralText
@@ -36,7 +37,7 @@ def general_text(project: Project, vocab: Vocabulary) -> GeneralText | None:
 
     None where the model was taught no general text, the vocabulary is not of English, or nobody wants to know.
     """
-    taught = not project.skip_reason("pretrain") or project.recipe.base != "none"
+    taught = not project.skip_reason("pretrain") or project.recipe.base != SCRATCH
     if not taught or not project.recipe.insight.forgetting:
         return None
     if Dataset.open(project.dataset_folder).has_corpus:

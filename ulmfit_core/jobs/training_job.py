@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ulmfit_core import __version__, events
+from ulmfit_core.config import SCRATCH
 from ulmfit_core.data import tokens
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.tokens import Tokens
@@ -46,7 +47,7 @@ def base_bundle(project: Project, step: str, vocab: Vocabulary, run: Run) -> Bun
         below = {"finetune": "pretrain"}.get(step)
         if below:
             return base_bundle(project, below, vocab, run)
-        if project.recipe.base == "none":
+        if project.recipe.base == SCRATCH:
             return None
         return _mapped(bundles.load(base_folder(project.recipe.base)), vocab, run)
     folder = project.bundle_folder(step)
