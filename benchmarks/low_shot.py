@@ -1,7 +1,8 @@
 """What few labels can do: accuracy against the number of labels on IMDb, AG News, TREC-6 and emotions.
 
     python benchmarks/low_shot.py --work FOLDER [--starter BUNDLE] [--minilm PYTHON] [--sets ...] [--arms ...]
-        [--labels 100 500 all] [--seeds 1 2] [--set KEY=VALUE ...] [--pilot] [--table] [--json]
+        [--labels 100 500 all] [--seeds 1 2] [--set KEY=VALUE ...] [--finetune KEY=VALUE ...] [--pilot] [--table]
+        [--json]
 
 Each finished arm appends a row to docs/results/low_shot.jsonl; rows that exist are skipped, so the study can be
 finished in parts. Projects are kept in FOLDER and interrupted stages are resumed there. Settings are chosen with
@@ -263,9 +264,10 @@ def base_model(case: Case, arm: str, options: argparse.Namespace) -> Path:
     """The starter, or the starter fine-tuned on a set's texts: once for all numbers of labels, since it sees none."""
     if arm == "starter":
         return options.starter
-    folder = case.work / f"{case.name}-{options.unlabelled}-lm-{options.identity}"
+    own = f"-{study.recipe_hash(options.finetune)}" if options.finetune else ""
+    folder = case.work / f"{case.name}-{options.unlabelled}-lm-{options.identity}{own}"
     subject = study.project(folder, study.recipe({
-        **FINETUNE, **SETS[case.name], "base": str(options.starter), "data.text": ["text"],
+        **FINETUNE, **SETS[case.name], "base": str(options.starter), "data.text": ["text"], **options.finetune,
         "data.data": str(case.file(f"{options.unlabelled}-unlabelled")), "finetune.threads": options.threads,
     }))  # fmt: skip
     for step in ("import", "vocab", "finetune"):
@@ -282,7 +284,7 @@ def recipe_hash(case: Case, arm: str, options: argparse.Namespace) -> str:
     if arm != "scratch":
         facts.append(options.identity)
     if arm in ("tuned", "blend"):
-        facts += [SETS[case.name], FINETUNE, options.unlabelled]
+        facts += [SETS[case.name], FINETUNE, options.unlabelled, *([options.finetune] if options.finetune else [])]
     return study.recipe_hash(*facts)
 
 
@@ -407,12 +409,14 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--unlabelled", type=int, default=10_000, help="texts for LM fine-tuning at most; 0: all")
     parser.add_argument("--threads", type=int, default=0, help="of each training; 0: the fastest number")
     parser.add_argument("--set", nargs="+", type=study.setting, default=[], help="knobs of all networks, KEY=VALUE")
+    parser.add_argument("--finetune", nargs="+", type=study.setting, default=[], help="knobs of LM fine-tuning")
     parser.add_argument("--pilot", action="store_true", help="only measure on validation rows and write nothing")
     parser.add_argument("--table", action="store_true", help="write table and figure of the rows, run nothing")
     parser.add_argument("--json", action="store_true", help="print all rows as one JSON list")
     parser.add_argument("--results", type=Path, default=RESULTS, help="another file of rows leaves the page as it is")
     options = parser.parse_args()
-    options.work, options.set = options.work.absolute(), dict(options.set)
+    options.work = options.work.absolute()
+    options.set, options.finetune = dict(options.set), dict(options.finetune)
     options.starter = options.starter and options.starter.absolute()
     options.identity = identity_of(options.starter)
     options.arms = options.arms or possible_arms(options)

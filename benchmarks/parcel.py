@@ -7,7 +7,7 @@ import io
 import json
 import lzma
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 3, "lp": 1, "pb": 1}]
 
 
 def wrap(folder: Path, files: Iterable[Path], parcel: Path, part_bytes: int = PART_BYTES) -> dict[str, Any]:
-    """Write `files`, which lie in `folder`, to a new parcel. Returns its contents: size, hashes of the parts."""
-    parcel.mkdir(parents=True)
+    """Write `files`, which lie in `folder`, to a parcel. Returns its contents: size, hashes of the parts.
+
+    The contents are written last: a parcel that has them is whole.
+    """
+    parcel.mkdir(parents=True, exist_ok=True)
     whole = io.BytesIO()
     with lzma.open(whole, "wb", filters=FILTERS) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
         for path in sorted(files):
@@ -35,18 +38,34 @@ def wrap(folder: Path, files: Iterable[Path], parcel: Path, part_bytes: int = PA
     return contents
 
 
+def is_whole(parcel: Path) -> bool:
+    return (parcel / CONTENTS).exists() and not list(_faults(parcel))
+
+
 def unwrap(parcel: Path, folder: Path) -> None:
-    """Write the files of a parcel into `folder`. Ends the program where a part is missing or damaged."""
-    content = io.BytesIO()
-    for entry in json.loads((parcel / CONTENTS).read_text())["parts"]:
-        path = parcel / entry["name"]
-        part = path.read_bytes() if path.exists() else b""
-        if _entry(entry["name"], part) != entry:
-            raise SystemExit(f"{path} is {'damaged' if part else 'missing'}. Bring it again, then start anew.")
-        content.write(part)
-    content.seek(0)
+    """Write the files of a parcel into `folder`. Ends the program, with all their names, where parts are missing or
+    damaged."""
+    if not (parcel / CONTENTS).exists():
+        raise SystemExit(f"{parcel / CONTENTS} is missing. Bring it with the parts that it names, then start anew.")
+    faults = list(_faults(parcel))
+    if faults:
+        raise SystemExit(f"{parcel}: {', '.join(faults)}. Bring what is named again, then start anew.")
+    content = io.BytesIO(b"".join((parcel / entry["name"]).read_bytes() for entry in _parts(parcel)))
     with lzma.open(content) as packed, tarfile.open(fileobj=packed, mode="r|") as tar:
         tar.extractall(folder, filter="data")
+
+
+def _faults(parcel: Path) -> Iterator[str]:
+    for entry in _parts(parcel):
+        path = parcel / entry["name"]
+        if not path.exists():
+            yield f"{entry['name']} is missing"
+        elif _entry(entry["name"], path.read_bytes()) != entry:
+            yield f"{entry['name']} is damaged"
+
+
+def _parts(parcel: Path) -> list[dict[str, Any]]:
+    return json.loads((parcel / CONTENTS).read_text())["parts"]
 
 
 def _entry(name: str, part: bytes | memoryview) -> dict[str, Any]:

@@ -144,8 +144,11 @@ def cpu_has_bf16() -> bool:
 
 
 def needs_scaling(device: torch.device, precision: str) -> bool:
-    """Whether gradients need a GradScaler: float16 loses the small ones, bfloat16 does not."""
-    return number_format(device, precision) == torch.float16
+    """Whether gradients need a GradScaler: float16 loses the small ones, bfloat16 does not.
+
+    On CUDA torch runs an LSTM in float16 whichever half format is chosen (AutocastRNN.cpp), so both need it there.
+    """
+    return device.type == "cuda" and number_format(device, precision) != torch.float32
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[object]:

@@ -41,11 +41,11 @@ def test_torch_and_the_system_agree_on_the_processor():
     assert devices.cpu_has_bf16() == ("avx512_bf16" in flags or "amx_tile" in flags)
 
 
-def test_a_graphics_card_may_be_told_any_format_and_only_fp16_needs_scaling():
+def test_a_graphics_card_may_be_told_any_format_and_scales_the_gradients_of_both_halves():
     card = torch.device("cuda")
     formats = {name: devices.number_format(card, name) for name in ("float32", "bf16", "fp16")}
     assert formats == {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    assert [name for name in formats if devices.needs_scaling(card, name)] == ["fp16"]
+    assert [name for name in formats if devices.needs_scaling(card, name)] == ["bf16", "fp16"]
 
 
 def test_bf16_on_a_cpu_casts_inside_only():
