@@ -174,12 +174,14 @@ def headless(folder: Path, seconds: float) -> Figures:
         control.stop()
 
     threading.Thread(target=stop_in_time, daemon=True).start()
-    launch(project, job_of(project), control=control, folder=place)
+    ended = launch(project, job_of(project), control=control, folder=place)
+    assert ended.status == "stopped", ended.reason
     return steps_a_second(place)
 
 
 def job_of(project: Project) -> str:
-    return "finetune" if project.recipe.base else "pretrain"
+    """The first training that the project does not have yet."""
+    return next(step for step in ("pretrain", "finetune") if project.state(step).mark not in ("skipped", "done"))
 
 
 def training(folder: Path, seconds: float) -> Figures:

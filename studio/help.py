@@ -91,7 +91,7 @@ def key_table(rows: dict[str, str]) -> QTableWidget:
 
 
 def show_help(window: QMainWindow) -> None:
-    """Tell about the part that has the focus; where nothing is known of it, list the keys."""
+    """Tell what is more to say of the part that has the focus; where nothing is known of it, list the keys."""
     part: QWidget | None = QApplication.focusWidget()
     while part and part is not window and not (part.whatsThis() or part.toolTip()):
         part = part.parentWidget()

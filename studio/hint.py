@@ -17,6 +17,7 @@ from ulmfit_core.jobs.base import starter_misfit
 from ulmfit_core.project import Project, RunInfo
 
 FROM_SCRATCH = "Begin from scratch"
+TRAINED = ("pretrain", "finetune", "classify")
 BETTER = "Begin from scratch instead: the model then learns from your texts, and from general text in their language."
 Import = tuple[Path, int]  # a dataset folder, and when it was written
 
@@ -113,7 +114,9 @@ class Hint(Notice):
             self._explain_waiting(f"This step cannot start yet. {state.reason}", "info")
 
     def _explain_stale(self, reason: str) -> None:
-        if not self._explain_waiting(f"This step is out of date. {reason}", "warning"):
+        """A training step's own bar says where its settings changed: a strip more would push the screen down."""
+        waits = self._explain_waiting(f"This step is out of date. {reason}", "warning")
+        if not waits and self._current not in TRAINED:
             self.show_message(f"{reason} Run this step again to bring it up to date.", "warning")
 
     def _explain_waiting(self, sentence: str, level: str) -> bool:

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Slot
+from PySide6.QtCore import QByteArray, Qt, QTimer, Slot
 from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
     QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QMainWindow,
     QMessageBox,
+    QPlainTextEdit,
     QPushButton,
     QStackedWidget,
+    QTextEdit,
     QVBoxLayout,
     QWidget,
 )
 
-from studio import menus, naming, notify, steps, theme
+from studio import menus, naming, notify, remembered, steps, theme
 from studio.ask import confirmed
 from studio.hint import Hint
 from studio.import_fastai import ImportFastai
@@ -34,6 +40,7 @@ from studio.screens import SCREENS, WELCOME
 from studio.screens.screen import Screen
 from studio.session import Session
 from studio.training_queue import open_steps
+from studio.widgets.card import line
 from ulmfit_core import catalog
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
@@ -77,6 +84,8 @@ class MainWindow(QMainWindow):
         self.last_time = LastTime(self.session)
         self.queue = QueueStrip(self.session)
         self.train = QPushButton("Train ever&ything")
+        self.train_hindrance = line("", "hint")  # why it cannot be pressed
+        self.train_hindrance.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.stack = QStackedWidget()
         self.status = QLabel()
         self.status.setProperty("role", "muted")
@@ -93,6 +102,7 @@ class MainWindow(QMainWindow):
         left.addWidget(self.project_name)
         left.addWidget(self.rail, 1)
         left.addWidget(self.train)
+        left.addWidget(self.train_hindrance)
         self.rail_panel.setFixedWidth(RAIL_WIDTH)
 
         strips = QVBoxLayout()
@@ -130,6 +140,7 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         self.rail.chosen.connect(self.go)
+        self.rail.entered.connect(self.enter)
         self.back.clicked.connect(self.go_back)
         self.next.clicked.connect(self.go_next)
         self.hint.wants.connect(self.go)
@@ -154,12 +165,27 @@ class MainWindow(QMainWindow):
             row = WELCOME if name == "welcome" else SCREENS[name]
             self.screens[name] = row.resolve()(self.session)
             naming.complete(self.screens[name])
+            self.screens[name].wants.connect(self.go_with)
             self.stack.addWidget(self.screens[name])
             self._order_tabs()
         self.current = name
         self.alert.clear()
         self.stack.setCurrentWidget(self.screens[name])
         self._show_state()
+        if not self.rail.hasFocus():
+            self.screens[name].begin()
+
+    @Slot(str)
+    def enter(self, name: str) -> None:
+        """Begin to work on a screen that was chosen on the rail."""
+        if name in self.screens:
+            self.screens[name].begin()
+
+    @Slot(str, object)
+    def go_with(self, name: str, subject: object) -> None:
+        """Show a screen with what another one wants to be seen there."""
+        self.go(name)
+        self.screens[name].take(subject)
 
     def _order_tabs(self) -> None:
         """Back and Next come after the newest screen, whose parts now end the chain of Tab."""
@@ -253,6 +279,7 @@ class MainWindow(QMainWindow):
             self.go("dataset")
             self._show_refusal("Choose a file with your texts first, and say which column holds the text.")
         else:
+            self.rail.setFocus()  # the button is disabled now; a field that took its focus would look like work there
             self.session.queue.start(self._recipe_to_import())
 
     def _lacks_data(self) -> bool:
@@ -272,10 +299,19 @@ class MainWindow(QMainWindow):
     def _show_train(self) -> None:
         project = self.session.project
         titles = [steps.title_of(step) for step in open_steps(project)] if project else []
-        possible = bool(titles) and not self.session.queue.active and not self.session.read_only
-        self.train.setEnabled(possible)
-        self.train_action.setEnabled(possible)
-        self.train.setToolTip(TRAIN.format(", ".join(titles)) if titles else "Every step is done.")
+        hindrance = self._why_not_train(bool(titles))
+        self.train.setEnabled(not hindrance)
+        self.train_action.setEnabled(not hindrance)
+        self.train.setToolTip(hindrance or TRAIN.format(", ".join(titles)))
+        self.train_hindrance.setText(hindrance)
+        self.train_hindrance.setVisible(bool(hindrance))
+
+    def _why_not_train(self, something_open: bool) -> str:
+        if self.session.read_only:
+            return "This window only reads the project."
+        if self.session.queue.active:
+            return "It is at work: what comes stands above."
+        return "" if something_open else "Every step is done."
 
     @Slot(str, str)
     def _tell_queue_end(self, status: str, sentence: str) -> None:
@@ -291,13 +327,20 @@ class MainWindow(QMainWindow):
 
     @Slot(str, object)
     def _follow_start(self, job: str, folder: Path) -> None:
-        """Whoever watched a step of the queue goes on to watch the next one."""
+        """Whoever watched a step of the queue, and does nothing else there, goes on to watch the next one."""
         self.alert.clear()
         done = self.session.queue.done
         if job == self.session.queue.running and job in INPUTS:
-            watched = not done or self.current in SCREENS and SCREENS[self.current].step == done[-1]
+            step = SCREENS[self.current].step if self.current in SCREENS else ""
+            watched = step == done[-1] and not self._at_work() if done else bool(step)
             if watched:
                 self.go(steps.screen_of(job))
+
+    def _at_work(self) -> bool:
+        """Whether the person fills something in here, or has a menu or dialog open."""
+        typing = isinstance(self.focusWidget(), QLineEdit | QAbstractSpinBox | QComboBox | QPlainTextEdit | QTextEdit)
+        open_part = QApplication.activePopupWidget() or QApplication.activeModalWidget()
+        return bool(open_part) or typing and self.isActiveWindow()
 
     @Slot(str, object)
     def _follow_end(self, job: str, ended: Ended) -> None:
@@ -323,8 +366,9 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def choose_project(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Open a project folder")
+        folder = QFileDialog.getExistingDirectory(self, "Open a project folder", remembered.folder())
         if folder:
+            remembered.use_folder(folder)
             self.open_project(Path(folder))
 
     @Slot(object)
@@ -367,7 +411,7 @@ class MainWindow(QMainWindow):
         if self.session.job:
             event.ignore()
             return
-        QSettings().setValue("geometry", self.saveGeometry())
+        remembered.settings().setValue("geometry", self.saveGeometry())
         self.session.leave()
         event.accept()
 
@@ -379,7 +423,7 @@ class MainWindow(QMainWindow):
         return confirmed(self, "Close while working?", text, more, yes=yes, no=no, role=role)
 
     def _restore_geometry(self) -> None:
-        geometry = QSettings().value("geometry")
+        geometry = remembered.settings().value("geometry")
         if isinstance(geometry, QByteArray) and self.restoreGeometry(geometry):
             return
         room = self.screen().availableSize()

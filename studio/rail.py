@@ -36,12 +36,16 @@ class Row:
     title: str
     mark: str
     reason: str = ""
+    meaning: str = ""  # what the screen is for
 
 
 class Rail(QListWidget):
-    """`chosen(name)` when the person goes to a row by mouse, arrow keys or Return."""
+    """`chosen(name)` when the person goes to a row by mouse, arrow keys or Return; `entered(name)` after that, where
+    it was no arrow key: whoever walks along the rail stays on it.
+    """
 
     chosen = Signal(str)
+    entered = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,6 +58,7 @@ class Rail(QListWidget):
         self.currentItemChanged.connect(self._choose)
         for picked in (self.itemClicked, self.itemActivated):  # of the row that is current already
             picked.connect(self._choose)
+            picked.connect(self._enter)
 
     def keyboardSearch(self, search: str) -> None:
         """Letters go to no row: whoever clicks a step and begins to type means its screen."""
@@ -78,7 +83,8 @@ class Rail(QListWidget):
         item.setText(row.title)
         item.setData(MARK, row.mark)
         item.setData(NAME, row.name)
-        item.setToolTip(". ".join(part for part in (words, row.reason) if part))
+        standing = ". ".join(part for part in (words, row.reason) if part)
+        item.setToolTip("\n".join(part for part in (standing, row.meaning) if part))
         spoken = ", ".join(part for part in (row.title, words, row.reason) if part)
         item.setData(Qt.ItemDataRole.AccessibleTextRole, spoken)
 
@@ -92,6 +98,10 @@ class Rail(QListWidget):
     def _choose(self, item: QListWidgetItem | None) -> None:
         if item is not None:
             self.chosen.emit(item.data(NAME))
+
+    @Slot(QListWidgetItem)
+    def _enter(self, item: QListWidgetItem) -> None:
+        self.entered.emit(item.data(NAME))
 
 
 class RowPainter(QStyledItemDelegate):

@@ -13,10 +13,10 @@ def row(session: Session, name: str) -> Row:
     """The row of one screen in the rail."""
     screen = SCREENS[name]
     if screen.step and session.job == screen.step:
-        return Row(name, screen.title, "paused" if session.paused else "running")
+        return Row(name, screen.title, "paused" if session.paused else "running", "", screen.meaning)
     state = state_of(session, name)
     awaits_person = screen.step == "import" and state.mark == "empty"  # and no other step
-    return Row(name, screen.title, "ready" if awaits_person else state.mark, state.reason)
+    return Row(name, screen.title, "ready" if awaits_person else state.mark, state.reason, screen.meaning)
 
 
 def state_of(session: Session, name: str) -> StepState:

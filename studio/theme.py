@@ -9,11 +9,12 @@ import dataclasses
 from dataclasses import dataclass
 from string import Template
 
-from PySide6.QtCore import QObject, QSettings, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
 from resources import resource_path
+from studio.remembered import settings as remembered_settings
 
 # Distances in pixels, used by all layouts.
 SMALL, MEDIUM, LARGE = 6, 12, 20
@@ -87,12 +88,12 @@ def line_colours() -> tuple[str, ...]:
 
 def remembered() -> str:
     """The theme chosen last time; light at first."""
-    name = QSettings().value("theme", "light")
+    name = remembered_settings().value("theme", "light")
     return name if isinstance(name, str) and name in THEMES else "light"
 
 
 def remember(name: str) -> None:
-    QSettings().setValue("theme", name)
+    remembered_settings().setValue("theme", name)
 
 
 def apply(app: QApplication, name: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from studio.standing import standing_of_evaluation
 from ulmfit_core.config import Recipe
 from ulmfit_core.events import Ended
 from ulmfit_core.project import INPUTS, TITLES, Project
@@ -133,6 +134,6 @@ def _sentence(status: str, word: Ended, done: list[str]) -> str:
         return f"Training everything ended early. {word.reason}"
     if status == "stopped":
         return "Training everything was stopped. “Train everything” goes on from here."
-    if "accuracy" in word.report and word.report.get("split") == "test":
-        return f"Everything is trained. Of the test texts {word.report['accuracy']:.1%} are answered right."
+    if "baseline_tfidf" in word.report:
+        return f"Everything is trained. {standing_of_evaluation(word.report)}"
     return f"Done: {', '.join(TITLES[step] for step in done)}."

@@ -6,6 +6,7 @@ The window's forms, the command line's `--set`, validation and the docs all read
 from __future__ import annotations
 
 import tomllib
+from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
 import tomlkit
@@ -462,11 +463,16 @@ def regularisation(settings: StageSettings, batch: int) -> float:
     return settings.lr_max * settings.weight_decay / (batch * (1 - settings.momentum))
 
 
+def rate_text(rate: float) -> str:
+    """A learning rate as it is written wherever it is shown: two digits, no exponent."""
+    return format(Decimal(f"{rate:.2g}"), "f")
+
+
 def blend_note(weight: float) -> str:
     """How blended answers are said to be so wherever they are shown. `weight` is the word counts', from 0 to 1."""
     if weight == 1:
         return "those of word counts alone, to which the network adds nothing yet"
-    return f"blended with word counts: weight {weight:.2f}".replace(" 0.", " .")
+    return f"blended with word counts, which weigh {weight:.0%}"
 
 
 def to_toml(recipe: Recipe) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,10 +14,14 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Base of all events. `at` is seconds since 1970."""
+    """Base of all events. `at` is seconds since 1970.
+
+    `extra` holds what the line of another version of the program says besides, by name; nothing here reads it.
+    """
 
     logged: ClassVar[bool] = True
     at: float = field(default_factory=time.time)
+    extra: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,13 @@ class Ended(Event):
     report: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Unknown(Event):
+    """An event that this version does not know, or of which it misses something: all of it is in `extra`."""
+
+    kind: str
+
+
 KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -154,17 +167,42 @@ KINDS: dict[str, type[Event]] = {
 
 def to_line(event: Event) -> bytes:
     """One JSON line, newline included."""
-    record = {"event": type(event).__name__, **dataclasses.asdict(event)}
-    return json.dumps(record, ensure_ascii=False).encode() + b"\n"
+    record = dataclasses.asdict(event)
+    name = record.pop("kind") if isinstance(event, Unknown) else type(event).__name__
+    extra = record.pop("extra")
+    return json.dumps({"event": name, **record, **extra}, ensure_ascii=False).encode() + b"\n"
 
 
 def from_line(line: bytes) -> Event:
-    """The event of one line. Raises ValueError for a torn or unknown one."""
+    """The event of one line. What another version of the program said otherwise is kept, never refused.
+
+    Raises ValueError for a torn line or one that is no event.
+    """
     record = json.loads(line)
-    kind = KINDS.get(record.pop("event", ""))
-    if kind is None:
-        raise ValueError(f"unknown event: {line[:80]!r}")
-    return kind(**record)
+    if not isinstance(record, dict) or not isinstance(record.get("event"), str):
+        raise ValueError(f"no event: {line[:80]!r}")
+    name, at = record.pop("event"), record.pop("at", 0.0)
+    needed = {key for key, must in _fields(name).items() if must}
+    if name not in KINDS or not needed <= record.keys():
+        return Unknown(name, at=at, extra=record)
+    told = {key: value for key, value in record.items() if key in _fields(name)}
+    return KINDS[name](**told, at=at, extra={key: value for key, value in record.items() if key not in told})
+
+
+@functools.cache
+def _fields(name: str) -> dict[str, bool]:
+    """What a line of this kind of event says, and whether it must say it; nothing of a kind that is not known."""
+    missing = dataclasses.MISSING
+    return {
+        part.name: part.default is missing and part.default_factory is missing
+        for part in (dataclasses.fields(KINDS[name]) if name in KINDS else ())
+        if part.name not in ("at", "extra")
+    }
+
+
+def of_another_version(told: Iterable[Event]) -> int:
+    """How many of these events say more than this version of the program knows, or something else."""
+    return sum(bool(event.extra) or isinstance(event, Unknown) for event in told)
 
 
 def read_events(path: Path) -> list[Event]:

@@ -198,9 +198,29 @@ class Project:
         return sorted(name for name in os.listdir(runs) if name[0] != ".") if runs.is_dir() else []
 
     def finished_run(self, step: str) -> RunInfo | None:
-        """The newest finished run of `step` with today's settings and inputs."""
-        wanted = self.fingerprint(step)
-        return next((run for run in self.runs_of(step) if run.status == "done" and run.fingerprint == wanted), None)
+        """The run that made what the project has of `step`, where it had today's settings and inputs.
+
+        An older run with today's settings counts no more: what it made was replaced.
+        """
+        run, wanted = self.maker(step), self.fingerprint(step)
+        return run if run and run.fingerprint == wanted == self._imported_with(step, wanted) else None
+
+    def maker(self, step: str) -> RunInfo | None:
+        """The finished run that made what the project has of a step: the one its model names, else the newest.
+
+        None where there is none, or where it was deleted: nobody knows any more what the model was made with.
+        """
+        named = _facts_of_bundle(self.bundle_folder(step)).get("run", "") if step in BUNDLES else ""
+        if named:
+            run = _run_there(self.folder / "runs" / named)
+            return run if run and run.status == "done" else None
+        return next((run for run in self.runs_of(step) if run.status == "done"), None)
+
+    def _imported_with(self, step: str, otherwise: str) -> str:
+        """The fingerprint that the imported rows bear; `otherwise` for other steps and where there are no rows."""
+        path = self.dataset_folder / "dataset.json"
+        facts = _json(path, _stamp(path)) if step == "import" else {}
+        return str(facts.get("fingerprint", otherwise))
 
     def settings_of(self, step: str) -> StageSettings:
         """A training step's settings, with the epochs that the imported texts ask for where they are left to them."""
@@ -337,6 +357,22 @@ def _facts(path: Path, stamp: tuple[int, int]) -> dict[str, Any]:
     """What stands before the recipe, which takes far longer to read."""
     facts: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8").partition("\n[recipe]")[0])["run"]
     return facts
+
+
+@functools.lru_cache(maxsize=32)
+def _json(path: Path, stamp: tuple[int, int]) -> dict[str, Any]:
+    """A file that says what something was made of; {} where there is none. Raises ValueError where it is damaged."""
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if stamp[1] else {}
+    return facts
+
+
+def _facts_of_bundle(folder: Path) -> dict[str, Any]:
+    """What a bundle says of its making; {} where there is none, or it is too damaged to say: whoever loads it tells."""
+    path = folder / "model.json"
+    with contextlib.suppress(ValueError):
+        facts: dict[str, Any] = _json(path, _stamp(path)).get("facts", {})
+        return facts
+    return {}
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from ulmfit_core import events
-from ulmfit_core.config import blend_note
+from ulmfit_core.config import blend_note, rate_text
 from ulmfit_core.project import Project
 from ulmfit_core.run import Control, launch, read_steps
 
@@ -176,11 +176,12 @@ def _answers_lines(report: dict[str, Any]) -> list[str]:
 
 def rate_lines(report: dict[str, Any], project: Project) -> list[str]:
     """The suggestions of a search for a learning rate, a line each, and where to write the one that is taken."""
-    stage, valley = report["stage"], report["suggestions"]["valley"]
+    stage, advised = report["stage"], report["suggestions"].get(report["advised"])
     titles = {"minimum": "minimum/10"}
-    lines = [f"{titles.get(name, name):<10} {rate:.2g}" for name, rate in report["suggestions"].items() if rate]
+    lines = [f"{titles.get(name, name):<10} {rate_text(rate)}" for name, rate in report["suggestions"].items() if rate]
     lines.append(report["advice"])
-    if valley:
+    if advised:
+        place = project.folder / "project.toml"
         table = f"[[{stage}.phases]]" if getattr(project.recipe, stage).phases else f"[{stage}]"
-        lines.append(f"To take it, write lr_max = {valley:.2g} under {table} in {project.folder / 'project.toml'}")
+        lines.append(f"To take it, write lr_max = {rate_text(advised)} under {table} in {place}")
     return lines

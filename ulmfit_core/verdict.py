@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ulmfit_core.config import ClassifySettings, FinetuneSettings, PretrainSettings, StageSettings
+from ulmfit_core.config import ClassifySettings, FinetuneSettings, PretrainSettings, StageSettings, rate_text
 from ulmfit_core.events import Ended, EpochEnded, Event, Plan, Started
 
 STAGES: dict[str, type[StageSettings]] = {
@@ -24,6 +24,7 @@ LEARNED = 0.97  # times what it was: the training loss has fallen
 MOVED = 0.02  # share by which the losses of a training must fall from its first to its second half
 GAIN = 0.01  # share of the validation loss that one more epoch was worth
 UNUSUAL = 3.0  # times the stage's default rate, or less than a third of it
+FEW_ROWS = 100  # validation rows: with fewer, losses of single texts decide which epoch looks best
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,17 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Story:
-    """What the rules look at: losses by epoch, the plan, the stage's usual rate, and whether the run has ended."""
+    """What the rules look at: figures by epoch, the plan, the stage's usual rate, and whether the run has ended.
+
+    `right` are the shares of right answers, of a classifier; `rows` the validation rows they were measured on, 0 where
+    a run does not tell.
+    """
 
     train: list[float]
     valid: list[float]
+    right: list[float]
     best: list[bool]
+    rows: int
     planned: int
     before_last_phase: int
     rate: float
@@ -61,6 +68,15 @@ class Story:
     def lowest(self) -> int:
         """The epoch with the lowest validation loss."""
         return self.valid.index(min(self.valid))
+
+    @property
+    def chance(self) -> float:
+        """One standard error of the share of right answers in the epoch with the lowest loss: sqrt(p (1 - p) / n).
+
+        p is taken one right and one wrong answer nearer to a half, since 20 right ones of 20 prove no certainty.
+        """
+        share = (self.right[self.lowest] * self.rows + 1) / (self.rows + 2)
+        return math.sqrt(share * (1 - share) / self.rows)
 
     @property
     def kept(self) -> str:
@@ -85,7 +101,9 @@ def story_of(told: Sequence[Event]) -> Story | None:
     return Story(
         train=[event.metrics["train_loss"] for event in epochs],
         valid=[event.metrics["valid_loss"] for event in epochs],
+        right=[event.metrics["accuracy"] for event in epochs if "accuracy" in event.metrics],
         best=[event.best for event in epochs],
+        rows=int(epochs[-1].metrics.get("valid_rows", 0)) if epochs else 0,
         planned=len(plan.epoch_ends),
         before_last_phase=sum(phase["epochs"] for phase in plan.phases[:-1]),
         rate=max((rate for group in plan.rates for rate in group), default=0.0),
@@ -102,10 +120,11 @@ def diverges(story: Story) -> Verdict | None:
     broke = story.ended is not None and story.ended.status == "failed" and "diverged" in story.ended.reason
     if not broke and not _out_of_hand(story):
         return None
+    rates = f"from {rate_text(story.rate)} to {rate_text(_third(story.rate))}"
     return Verdict(
         "diverges",
         "The loss shoots up instead of falling: each step is so large that it undoes what was learned.",
-        f"Lower the highest learning rate from {story.rate:.2g} to {_third(story.rate):g}, and start anew.",
+        f"Lower the highest learning rate {rates}, and start anew.",
         "lr_max",
         _third(story.rate),
     )
@@ -118,6 +137,23 @@ def _out_of_hand(story: Story) -> bool:
     return high and not story.train[-1] < max(min(story.train[-1 - RECENT : -1]), KNOWN * story.train[0])
 
 
+def cannot_tell(story: Story) -> Verdict | None:
+    """Few rows validate, and right answers have not become fewer by more than chance since the lowest loss.
+
+    From the second epoch to the end it says the same, whatever the loss of a few texts does meanwhile.
+    """
+    if not 0 < story.rows < FEW_ROWS or story.count < 2 or len(story.right) != story.count:
+        return None
+    if story.right[-1] < story.right[story.lowest] - story.chance:
+        return None
+    return Verdict(
+        "too few rows to tell",
+        f"Only {story.rows} texts are held out for validation: one text more answered right is {1 / story.rows:.1%}, "
+        f"and chance alone moves the share by {story.chance:.0%}. The epochs cannot be told apart by so few.",
+        "The best epoch is kept in any case. A larger validation share, or more labelled texts, would show more.",
+    )
+
+
 def overfits(story: Story) -> Verdict | None:
     """The training loss goes on falling while the validation loss has risen for two epochs, and no epoch was better."""
     if story.count < 3 or story.count - 1 - story.lowest < 2 or any(story.best[-2:]):
@@ -125,16 +161,17 @@ def overfits(story: Story) -> Verdict | None:
     at = story.lowest
     if story.valid[-1] <= WORSE * story.valid[at] or story.train[-1] >= LEARNED * story.train[at]:
         return None
-    enough = max(1, at + 1 - story.before_last_phase)
-    return Verdict(
-        "overfits",
+    sentence = (
         f"Since epoch {at + 1} it learns the training texts by heart: their loss still falls, but on texts that are "
-        f"held out the loss has risen by {story.valid[-1] / story.valid[at] - 1:.0%}.",
-        f"The best epoch is kept, so no harm is done. {_epochs(enough)} with all layers would do; more texts or "
-        "1.5 times the dropout multiplier may bring a better result.",
-        "epochs",
-        enough,
+        f"held out the loss has risen by {story.valid[-1] / story.valid[at] - 1:.0%}."
     )
+    kept = "The best epoch is kept, so no harm is done."
+    if not story.ended:
+        return Verdict("overfits", sentence, f"{kept} Let it go on, or press “Finish now”; the end will tell more.")
+    enough = max(1, at + 1 - story.before_last_phase)
+    more = "more texts or 1.5 times the dropout multiplier may bring a better result."
+    advice = f"{kept} {_epochs(enough)} with all layers would do; {more}"
+    return Verdict("overfits", sentence, advice, "epochs", enough)
 
 
 def stands_still(story: Story) -> Verdict | None:
@@ -143,10 +180,11 @@ def stands_still(story: Story) -> Verdict | None:
         return None
     sentence = f"In {story.count} epochs the loss has hardly moved: the model does not learn."
     if story.rate < story.usual / UNUSUAL:
-        advice = f"Raise the highest learning rate from {story.rate:.2g} to {story.usual:g}, which is usual here."
+        usual = rate_text(story.usual)
+        advice = f"Raise the highest learning rate from {rate_text(story.rate)} to {usual}, which is usual here."
         return Verdict("stands still", sentence, advice, "lr_max", story.usual)
     if story.rate > story.usual * UNUSUAL:
-        advice = f"Lower the highest learning rate from {story.rate:.2g} to {_third(story.rate):g}."
+        advice = f"Lower the highest learning rate from {rate_text(story.rate)} to {rate_text(_third(story.rate))}."
         return Verdict("stands still", sentence, advice, "lr_max", _third(story.rate))
     advice = "The rate is a usual one. Look for a better one with “Find a rate”, and check that the labels are right."
     return Verdict("stands still", sentence, advice)
@@ -196,8 +234,9 @@ def too_fast(story: Story) -> Verdict | None:
         return None
     return Verdict(
         "too fast",
-        f"The loss falls late and little: the rate {story.rate:.2g} is {story.rate / story.usual:.0f} times the usual.",
-        f"Lower the highest learning rate to {story.usual:g}, or look for a rate with “Find a rate”.",
+        f"The loss falls late and little: the rate {rate_text(story.rate)} is {story.rate / story.usual:.0f} times the "
+        "usual.",
+        f"Lower the highest learning rate to {rate_text(story.usual)}, or look for a rate with “Find a rate”.",
         "lr_max",
         story.usual,
     )
@@ -213,7 +252,7 @@ def improves(story: Story) -> Verdict | None:
 
 
 RULES: tuple[Callable[[Story], Verdict | None], ...] = (
-    diverges, stands_still, too_fast, overfits, too_short, settled, rises, improves,
+    diverges, stands_still, too_fast, cannot_tell, overfits, too_short, settled, rises, improves,
 )  # fmt: skip
 
 

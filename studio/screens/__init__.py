@@ -11,13 +11,15 @@ from typing import Any
 class Row:
     """`address` is `module:Class`. `step` is the project's name of the step, empty for a screen that is none.
 
-    `needs` is the step that must be done before a screen without a step of its own is of use.
+    `needs` is the step that must be done before a screen without a step of its own is of use. `meaning` says what it is
+    for, to who never saw it.
     """
 
     address: str
     title: str
     step: str = ""
     needs: str = ""
+    meaning: str = ""
 
     def resolve(self) -> Any:
         module, _, name = self.address.partition(":")
@@ -27,12 +29,33 @@ class Row:
 WELCOME = Row("studio.screens.welcome:WelcomeScreen", "Welcome")
 
 SCREENS: dict[str, Row] = {
-    "dataset": Row("studio.screens.dataset:DatasetScreen", "Data", "import"),
-    "vocab": Row("studio.screens.vocab:VocabScreen", "Vocabulary", "vocab"),
-    "pretrain": Row("studio.screens.training:PretrainScreen", "Pretrain", "pretrain"),
-    "finetune": Row("studio.screens.training:FinetuneScreen", "Fine-tune", "finetune"),
-    "classify": Row("studio.screens.training:ClassifyScreen", "Classify", "classify"),
-    "evaluate": Row("studio.screens.evaluation:EvaluationScreen", "Evaluate", "evaluate"),
-    "try_it": Row("studio.screens.try_it:TryItScreen", "Try it", needs="classify"),
+    "dataset": Row(
+        "studio.screens.dataset:DatasetScreen", "Data", "import",
+        meaning="Choose a file and say which column is the text and which the label.",
+    ),
+    "vocab": Row(
+        "studio.screens.vocab:VocabScreen", "Vocabulary", "vocab",
+        meaning="The texts are cut into words and parts of words.",
+    ),
+    "pretrain": Row(
+        "studio.screens.training:PretrainScreen", "Pretrain", "pretrain",
+        meaning="A language model learns from general text to guess the next word. The English starter has done so.",
+    ),
+    "finetune": Row(
+        "studio.screens.training:FinetuneScreen", "Fine-tune", "finetune",
+        meaning="It goes on with your texts, labelled or not, and gets used to how they are written.",
+    ),
+    "classify": Row(
+        "studio.screens.training:ClassifyScreen", "Classify", "classify",
+        meaning="A classifier on top of it learns your labels, layer by layer.",
+    ),
+    "evaluate": Row(
+        "studio.screens.evaluation:EvaluationScreen", "Evaluate", "evaluate",
+        meaning="Texts that were kept aside show how good it is, and where it errs.",
+    ),
+    "try_it": Row(
+        "studio.screens.try_it:TryItScreen", "Try it", needs="classify",
+        meaning="Type a text and see the answer as you type.",
+    ),
     "runs": Row("studio.screens.runs:RunsScreen", "Runs"),
-}
+}  # fmt: skip

@@ -13,7 +13,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QTabWidget
 
-from studio import steps, theme
+from studio import remembered, steps, theme
 from studio.job_bar import JobBar
 from studio.screens import draft, places, reading
 from studio.screens.imported import Imported, LeftOut, summary_of
@@ -168,8 +168,9 @@ class DatasetScreen(Screen):
 
     @Slot()
     def _browse(self) -> None:
-        paths, _ = QFileDialog.getOpenFileNames(self, "Add files", self.draft.data, FILTER)
+        paths, _ = QFileDialog.getOpenFileNames(self, "Add files", remembered.start_at(self.draft.data), FILTER)
         if paths:
+            remembered.use_folder(paths[0])
             self._add(paths)
 
     def _add(self, paths: list[str]) -> None:
@@ -295,7 +296,7 @@ class DatasetScreen(Screen):
     # Files dropped anywhere on the screen
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_paths(event):
+        if dropped_paths(event) and not self.session.read_only:
             self.sentence.setText(DROP)
             event.acceptProposedAction()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QColor
 
+from studio import theme
 from studio.widgets.pace import duration
 from studio.widgets.table import Table
 from ulmfit_core.events import EpochEnded, Event, Plan
@@ -32,7 +33,9 @@ class EpochsTable(Table):
         copy = QAction("&Copy for a spreadsheet", self)
         copy.triggered.connect(self.copy_rows)
         self.addAction(copy)
+        self._stale = False
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        theme.changed.connect(self._grey)
         self.show_events([])
 
     def show_events(self, told: Sequence[Event]) -> None:
@@ -47,11 +50,24 @@ class EpochsTable(Table):
         ]
         self.set_rows([*headers, *(["Trained"] if phases else [])], rows)
         self._embolden([event.epoch for event in ended], best)
+        self._grey()
         self.scrollToBottom()
+
+    def show_stale(self, stale: bool) -> None:
+        """Whether the figures are of earlier settings."""
+        self._stale = stale
+        self._grey()
 
     @Slot()
     def copy_rows(self) -> None:
         self.copy()
+
+    @Slot()
+    def _grey(self) -> None:
+        shade = QColor(theme.colours().muted) if self._stale else None  # None: the theme's own
+        for item in (self.item(row, column) for row in range(self.rowCount()) for column in range(self.columnCount())):
+            if item:
+                item.setData(Qt.ItemDataRole.ForegroundRole, shade)
 
     def _embolden(self, epochs: list[int], best: int | None) -> None:
         if best is None or best not in epochs:

@@ -1,4 +1,4 @@
-"""On the fine-tuning screen: how well the model still knows general text, in a sentence and as a curve."""
+"""On the fine-tuning screen: how well the model still reads everyday general text, in a sentence and as a curve."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from studio.widgets.epoch_curves import EpochCurves, Line
 from ulmfit_core.events import EpochEnded, Event, GeneralLoss, Started
 
 NOTHING = (
-    "While a pretrained model is fine-tuned, it is measured here how well it still knows general text: a little is "
-    "always forgotten; if it is much, a lower rate or fewer epochs keep more."
+    "While a pretrained model is fine-tuned, it also reads some everyday general sentences after each epoch, without "
+    "learning from them. Its loss on them tells whether it forgets general language while it learns yours: a little is "
+    "usual; if it is much, a lower rate or fewer epochs keep more."
 )
 UNMEASURED = (
     "There is nothing to measure in this run: the model had not learned from general text before, or the measurement "
@@ -54,8 +55,8 @@ class Forgetting(QWidget):
             begun = any(isinstance(event, EpochEnded) for event in told)
             self.sentence.setText(UNMEASURED if begun and any(isinstance(e, Started) for e in told) else NOTHING)
             return
-        self.figure.setText(f"{abs(self.share):.0%} {'worse' if self.share > 0 else 'better'}")
-        self.sentence.setText(sentence(self.share))
+        self.figure.setText(f"General text: {how(self.share)}")
+        self.sentence.setText(meaning(self.share))
         self.setToolTip(f"The share by which the perplexity has changed, measured on {losses[-1].source}.")
 
 
@@ -68,6 +69,15 @@ def forgotten(losses: dict[int, GeneralLoss]) -> float | None:
 
 def sentence(share: float) -> str:
     """What the figure means, and what to do where it is large."""
-    how = f"{abs(share):.0%} {'worse' if share > 0 else 'better'} than" if abs(share) >= ALIKE else "as well as"
-    advice = " A lower rate or fewer epochs keep more." if share > MUCH else ""
-    return f"The model knows general text {how} before fine-tuning.{advice}"
+    return f"General text: {how(share)}. {meaning(share)}"
+
+
+def meaning(share: float) -> str:
+    advice = " That is much: a lower rate or fewer epochs keep more." if share > MUCH else ""
+    return f"Measured by the loss on everyday general sentences that it does not learn from.{advice}"
+
+
+def how(share: float) -> str:
+    if abs(share) < ALIKE:
+        return "as good as before"
+    return f"{abs(share):.0%} {'worse' if share > 0 else 'better'} than before"

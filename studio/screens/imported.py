@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from studio import theme
+from studio import remembered, theme
 from studio.notice import SIGNS
 from studio.screens.summary import SPLIT_TITLES, Counts, Summary
 from studio.screens.summary import summary_of as summary_of
@@ -21,6 +21,7 @@ from studio.worker import Background
 HEADS = ("Train", "Valid", "Test")  # short, so that all columns are seen
 MOST_CLASSES = 1000  # that are listed
 LEAST_TABLE = 112  # two classes with their heading
+LEAST_NAME = 92  # pixels of a class's name, so that its share stays in sight in a narrow window
 SHOWN_REASONS = 4  # at once
 NO_CLASSES = "No row has a label, so there is nothing to classify."
 
@@ -44,6 +45,8 @@ class Imported(QScrollArea):
         self.heading = line(role="subheading")
         self.table = Table("Rows of each class")
         self.table.setMinimumHeight(LEAST_TABLE)
+        self.table.narrowest = LEAST_NAME
+        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names often differ at their end
         self._bars = ShareBar(self.table)
         self.table.setItemDelegateForColumn(len(HEADS) + 1, self._bars)
         self._lay_out()
@@ -217,9 +220,10 @@ class LeftOut(QWidget):
 
     @Slot()
     def _ask_where(self) -> None:
-        start = str(Path.home() / "rows-left-out.csv")
+        start = str(Path(remembered.folder()) / "rows-left-out.csv")
         path, _ = QFileDialog.getSaveFileName(self, "Save the rows left out", start, "CSV (*.csv)")
         if path:
+            remembered.use_folder(path)
             self.save_to(Path(path))
 
     @Slot(object)

@@ -20,7 +20,7 @@ TIPS = {
     "Epochs": "The figures of each epoch.",
     "Writes": "What the language model wrote after each epoch.",
     "Watched": "Sentences of your own, read after each epoch.",
-    "Forgets": "How well the model still knows general text.",
+    "Forgets": "How well the model still reads everyday general sentences.",
     "Try": "Ask the model in training.",
     "Verdict": "Does the training go well, and what could be changed?",
 }

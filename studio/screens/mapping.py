@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.read_only import WRITES
 from studio.screens.columns import Columns
 from studio.screens.places import Places
 from studio.screens.reading import Look, Reading
@@ -19,7 +20,7 @@ from studio.widgets.labelled import labelled
 from studio.widgets.path_field import PathField
 from ulmfit_core.config import DataSettings
 
-WIDTH = 400
+WIDTH = 384
 FILES = {
     "data": (
         "Labelled texts",
@@ -113,6 +114,7 @@ class Mapping(QScrollArea):
         for part in (self.reading_card, self.columns_card, self.splits_card, self.texts_card):
             column.addWidget(part)
         column.addStretch()
+        inside.setProperty(WRITES, True)  # not the area around it, which still scrolls then
         self.setWidget(inside)
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the focus of what is in it

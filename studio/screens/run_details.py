@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio import theme
+from studio import remembered, theme
 from studio.screens.run_notes import NotesEditor
 from studio.screens.run_story import Story, epoch_table
 from studio.widgets.live_plot import LivePlot
@@ -181,9 +181,10 @@ class CardPage(QWidget):
     def _choose_file(self) -> None:
         if self.card is None:
             return
-        name = f"{self.card.title.split(': ')[-1]}.md"
-        path, _ = QFileDialog.getSaveFileName(self, "Save the card", name, "Markdown (*.md);;Text (*.txt)")
+        start = str(Path(remembered.folder()) / f"{self.card.title.split(': ')[-1]}.md")
+        path, _ = QFileDialog.getSaveFileName(self, "Save the card", start, "Markdown (*.md);;Text (*.txt)")
         if path:
+            remembered.use_folder(path)
             self.save_as(Path(path))
 
     def _lay_out(self) -> None:

@@ -24,8 +24,14 @@ from studio.widgets.table import LEFT, RIGHT, prepare
 
 HEADERS = ["Job", "Started", "Status", "Time", "Best result", "Tags and notes"]
 WIDEST = {"Job": 190, "Status": 130, "Best result": 230}  # in pixels; the last column takes what is left
-RESULT, NARROWEST, LAST_LEAST = HEADERS.index("Best result"), 140, 130  # the result gives way to tags and notes
+RESULT, NARROWEST, LAST_LEAST = HEADERS.index("Best result"), 140, 118  # the result gives way to tags and notes
 MEASURED = 40  # rows from which the widths of the columns follow
+RESULT_WORDS = (
+    "Validation: measured on the rows by which the best epoch is chosen, so it flatters a little.\n"
+    "Test: measured on rows that had no part in the training.\n"
+    "Accuracy: the share of texts answered right; more is better.\n"
+    "Perplexity: among how many words, as it were, a language model still hesitates; less is better."
+)
 EVERY_JOB, EVERY_TAG = "All jobs", "All tags"
 
 
@@ -52,6 +58,8 @@ class Lines(QAbstractTableModel):
     def headerData(self, section: int, across: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if role == Qt.ItemDataRole.DisplayRole and across == Qt.Orientation.Horizontal:
             return HEADERS[section]
+        if role == Qt.ItemDataRole.ToolTipRole and HEADERS[section] == "Best result":
+            return RESULT_WORDS
         return self._side(section) if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def take(self, lines: list[Line]) -> bool:
@@ -75,6 +83,8 @@ class Lines(QAbstractTableModel):
 def tip(line: Line, column: int) -> str:
     if HEADERS[column] == "Status" and line.info.reason:
         return f"{line.status}: {line.info.reason}"
+    if HEADERS[column] == "Started":
+        return line.started
     return line.info.notes or line.cells()[column] if HEADERS[column] == "Tags and notes" else line.cells()[column]
 
 

@@ -19,10 +19,11 @@ from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended, EpochEnded, Event, SampleText
 from ulmfit_core.project import Project, RunInfo, read_run
-from ulmfit_core.run_card import seconds_of
+from ulmfit_core.run_card import SHARES, figure_in_words, seconds_of
 
 # The metrics worth a place in the list, the best first, and whether more is better.
 METRICS = {"accuracy": True, "macro_f1": True, "perplexity": False, "valid_loss": False, "next_word_accuracy": True}
+SPLITS = {"test": "test", "valid": "validation", "train": "training"}
 AT_LEAST = 20  # lines that are read in any case: as many as are in sight
 Stamp = tuple[tuple[int, int], ...]
 
@@ -98,7 +99,7 @@ class Line:
         """Job, Started, Status, Time, Result, Tags and notes."""
         tags = " ".join(f"#{tag}" for tag in self.info.tags)
         said = "  ".join(filter(None, (tags, " ".join(self.info.notes.split()))))
-        return [self.title, self.started, self.status, in_time(self.seconds), self.result, said]
+        return [self.title, self.started[:-3], self.status, in_time(self.seconds), self.result, said]
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,8 @@ def in_time(seconds: float) -> str:
 
 
 def result_of(story: Story) -> str:
-    return best_result(story.epochs) or measured(story.report) or suggested(story.report)
+    found = best_result(story.epochs)
+    return f"validation {found}" if found else measured(story.report) or suggested(story.report)
 
 
 def best_result(epochs: list[EpochEnded]) -> str:
@@ -222,7 +224,9 @@ def best_result(epochs: list[EpochEnded]) -> str:
 
 def measured(report: dict[str, Any]) -> str:
     """What an evaluation found."""
-    return f"accuracy {report['accuracy']:.1%} on {report['rows']:,} rows" if "accuracy" in report else ""
+    if "accuracy" not in report:
+        return ""
+    return f"{SPLITS.get(report.get('split', ''), 'file')} accuracy {report['accuracy']:.1%}, {report['rows']:,} rows"
 
 
 def suggested(report: dict[str, Any]) -> str:
@@ -241,8 +245,22 @@ def epoch_table(epochs: list[EpochEnded]) -> tuple[list[str], list[list[Any]]]:
 
 
 def epoch_row(epoch: EpochEnded, names: list[str]) -> list[Any]:
-    return [epoch.epoch + 1, *(figure(epoch.metrics.get(name)) for name in names), "★" * epoch.best]
+    return [epoch.epoch + 1, *(figure(name, epoch.metrics.get(name)) for name in names), "★" * epoch.best]
 
 
-def figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+def figure(name: str, value: float | None) -> str:
+    """Shares in per cent as everywhere, other figures with four digits."""
+    if value is None:
+        return ""
+    return figure_in_words(name, value) if name in SHARES else f"{value:.4g}"
+
+
+def remark_on(story: Story) -> str:
+    """That another version of the program told more of a run than is understood here; "" where it did not."""
+    strange = events.of_another_version(story.events)
+    if not strange:
+        return ""
+    version = provenance.read(story.info.folder).get("versions", {}).get("program", "")
+    lines = "1 line of its log says" if strange == 1 else f"{strange:,} lines of its log say"
+    other = f"another version of the program{f' ({version})' if version else ''}"
+    return f"Written by {other}: {lines} more than this version understands. The rest is shown."

@@ -12,12 +12,14 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSplitter
 
 from studio import theme
 from studio.screens import run_again, run_trash
-from studio.screens.run_compare import FEWEST, MOST, RunComparison
+from studio.screens.run_compare import MOST, RunComparison
 from studio.screens.run_details import RunDetails
 from studio.screens.run_list import Filter, RunTable
-from studio.screens.run_story import Line, Seen, Story, look, read_story
+from studio.screens.run_story import Line, Seen, Story, look, read_story, remark_on
 from studio.screens.screen import Screen
 from studio.session import Session
+from studio.widgets.card import line as text_line
+from studio.widgets.room import Room
 from studio.worker import Background
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project
@@ -32,6 +34,11 @@ LOOK_MILLISECONDS = 800  # between two looks at the project's folder while the s
 AT_ONCE = 0.03  # seconds that a look may take in the window's own thread; the rest is read in another one
 IN_TURN = 0.25  # seconds after which what was read so far is shown
 OFFERED = 15  # runs in the menu of those to compare with
+LEAST_TABLE, LEAST_DETAILS = 216, 168  # pixels: a heading and seven rows; tabs and what is first on each
+COMPARED = ("vocab", "pretrain", "finetune", "classify", "evaluate")  # jobs whose runs have figures to compare
+COMPARE = "Lay another run of the same job beside this one; or hold Ctrl and click several in the list."
+NO_FIGURES = "An import, a search for a rate or a file of answers has no figures to compare."
+NONE_LIKE_IT = "There is no other run of this job to compare with yet."
 
 
 class RunsScreen(Screen):
@@ -47,6 +54,7 @@ class RunsScreen(Screen):
         self.nothing = QLabel(NOTHING)
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.none_found = QLabel(NONE_FOUND)
+        self.remark = text_line("", "muted")  # what is not understood of the chosen runs
         self.too_many = QLabel(TOO_MANY, alignment=Qt.AlignmentFlag.AlignCenter)
         self._reader = Background(self)
         self._timer = QTimer(self)
@@ -103,8 +111,8 @@ class RunsScreen(Screen):
             self.pages.addWidget(page)
         self.split = QSplitter(Qt.Orientation.Vertical)
         self.split.addWidget(self._upper())
-        self.split.addWidget(self.pages)
-        self.split.setSizes([230, 400])
+        self.split.addWidget(self._lower())
+        self.split.setSizes([LEAST_TABLE, 400])
         self.split.setChildrenCollapsible(False)
         self.body.addWidget(self.nothing, 1)
         self.body.addWidget(self.split, 1)
@@ -120,13 +128,22 @@ class RunsScreen(Screen):
         for part in (self.filter, self.none_found):
             column.addWidget(part)
         column.addWidget(self.table, 1)
-        self.table.setMinimumHeight(112)  # its heading and three rows
+        self.table.setMinimumHeight(LEAST_TABLE)
         return whole
+
+    def _lower(self) -> QWidget:
+        self.below = QWidget()
+        column = QVBoxLayout(self.below)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SMALL)
+        column.addWidget(self.remark)
+        column.addWidget(Room(self.pages), 1)  # curves scroll in a low window, rather than take the list's room
+        self.below.setMinimumHeight(LEAST_DETAILS)
+        return self.below
 
     def _buttons(self) -> QWidget:
         self.compare = QPushButton("&Compare with")
         self.compare.setMenu(self.others)
-        self.compare.setToolTip("Lay another run beside this one; or hold Ctrl and click several in the list.")
         self.delete = ActionButton(self.discard)
         self.buttons = QWidget()
         row = QHBoxLayout(self.buttons)
@@ -198,7 +215,7 @@ class RunsScreen(Screen):
         self.split.setVisible(ran)
         self.buttons.setVisible(ran)
         self.none_found.setVisible(not self.table.lines())
-        self.pages.setVisible(bool(self.table.lines()))
+        self.below.setVisible(bool(self.table.lines()))
         self._let_act()
 
     @Slot()
@@ -221,6 +238,8 @@ class RunsScreen(Screen):
 
     def _show_told(self, told: list[Story]) -> None:
         assert self.session.project is not None
+        self.remark.setText(" ".join(dict.fromkeys(filter(None, map(remark_on, told)))))
+        self.remark.setVisible(bool(self.remark.text()))
         if len(told) == 1:
             self.details.show_story(self.session.project, told[0])
         else:
@@ -237,7 +256,10 @@ class RunsScreen(Screen):
         self.note.setEnabled(one)
         self.show_files.setEnabled(one)
         self.discard.setEnabled(bool(chosen) and free and not any(line.at_work for line in chosen))
-        self.compare.setEnabled(one and len(self.table.lines()) >= FEWEST)
+        alike = self._alike(chosen[0]) if one else []
+        self.compare.setEnabled(bool(alike))
+        comparable = not one or chosen[0].info.job in COMPARED
+        self.compare.setToolTip(COMPARE if alike or not one else NONE_LIKE_IT if comparable else NO_FIGURES)
         self.details.notes.let_write(free)
 
     @Slot()
@@ -255,18 +277,21 @@ class RunsScreen(Screen):
 
     @Slot()
     def _offer_others(self) -> None:
-        """Runs to compare the chosen one with: those of the same job first."""
+        """Runs to compare the chosen one with."""
         self.others.clear()
         if not self.chosen:
             return
         chosen = self.chosen[0]
-        others = [line for line in self._seen.lines if line is not chosen]
-        others.sort(key=lambda line: line.info.job != chosen.info.job)
-        for line in others[:OFFERED]:
+        for line in self._alike(chosen)[:OFFERED]:
             text = "   ".join(filter(None, (line.title, line.started, line.result.replace("&", "&&"))))
             action = self.others.addAction(text)
             action.setData((chosen.info.id, line.info.id))
             action.triggered.connect(self._compare)
+
+    def _alike(self, chosen: Line) -> list[Line]:
+        """The other runs whose figures can be laid beside those of this one: those of the same job."""
+        job = chosen.info.job
+        return [line for line in self._seen.lines if line.info.job == job and line is not chosen] * (job in COMPARED)
 
     @Slot()
     def _compare(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
@@ -13,8 +13,12 @@ from studio.widgets.room import Room
 
 
 class Screen(QWidget):
-    """A page of the window. Subclasses name their step, title and explanation, and fill `self.body`."""
+    """A page of the window. Subclasses name their step, title and explanation, and fill `self.body`.
 
+    `wants(screen, subject)`: another screen is to be shown, with a subject that it understands.
+    """
+
+    wants = Signal(str, object)
     step = ""  # import, vocab, pretrain, finetune, classify, evaluate; "" for a screen that is no step
     title = ""
     explanation = ""
@@ -34,6 +38,12 @@ class Screen(QWidget):
 
     def refresh(self) -> None:
         """Show the project as it is now: called when the screen appears, and when the project changes."""
+
+    def begin(self) -> None:
+        """The person came to work here, not only past it: put the focus where one begins, if there is such a place."""
+
+    def take(self, subject: object) -> None:
+        """Show what another screen asked for, after `refresh`."""
 
     def tells_of(self, job: str) -> bool:
         """Whether the screen says itself how a job ended."""

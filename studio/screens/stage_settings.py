@@ -14,7 +14,8 @@ from studio.session import Session
 from studio.widgets import schedule_preview
 from studio.widgets.balance import BalanceHint
 from studio.widgets.card import line
-from studio.widgets.declared import extra
+from studio.widgets.controls import NumberBox
+from studio.widgets.declared import extra, zero_word
 from studio.widgets.form import Form
 from studio.widgets.start_from import StartFrom
 from ulmfit_core.config import SCRATCH, ModelSettings, Recipe, StageSettings, planned_phases
@@ -60,8 +61,17 @@ class StageSettingsColumn(QScrollArea):
         self.model_part.setVisible(first_trained(project) == self.step)
         self.base_part.setVisible(self.step == "pretrain")
         self.balance.show_for(project, self.step)
+        self._say_epochs(project)
         groups = schedule_preview.groups_of(project.recipe, self.step)
         self.summary.setText(phases_sentence(project.settings_of(self.step), len(groups)))
+
+    def _say_epochs(self, project: Project) -> None:
+        """Epochs that are left to the program are shown with their number, once the texts are counted."""
+        control = self.form.control("epochs")
+        assert isinstance(control, NumberBox)
+        word = zero_word(type(getattr(project.recipe, self.step)).model_fields["epochs"])
+        chosen = project.settings_of(self.step).epochs if word and control.read() == 0 else 0
+        control.setSpecialValueText(f"{word} ({chosen})" if chosen else word)
 
     def _tell(self, section: str, name: str, value: Any) -> None:
         self.changed.emit(f"{section}.{name}", value)

@@ -9,21 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Slot
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.screens.insight import InsightTabs
 from studio.screens.screen import Screen
 from studio.screens.stage_settings import StageSettingsColumn
 from studio.session import Session
+from studio.standing import standing_of_training
 from studio.widgets import schedule_preview
 from studio.widgets.card import card
 from studio.widgets.live_plot import LivePlot
 from studio.widgets.phases import PhaseTable
 from studio.widgets.rate_finder import RateFinder
+from studio.widgets.room import Room
 from studio.widgets.run_bar import RunBar
 from ulmfit_core import events
-from ulmfit_core.config import StageSettings
+from ulmfit_core.config import StageSettings, rate_text
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project, RunInfo
 
@@ -31,6 +33,7 @@ PLOT_SHARE, EPOCHS_SHARE, PHASES_SHARE = 5, 2, 5  # of the height
 NEWS_MILLISECONDS = 200
 # What changes the tabs below the plots.
 HEARD = events.EpochEnded | events.SampleText | events.WatchedScores | events.GeneralLoss
+STALE = "These results are of earlier settings or texts; the model that they made is out of date. Start trains anew."
 NEXT = {"pretrain": "Fine-tune", "finetune": "Classify", "classify": "Evaluate"}
 
 
@@ -45,6 +48,7 @@ class TrainingScreen(Screen):
         self._news.timeout.connect(self._show_epochs)
         self._make_parts()
         self._lay_out_parts()
+        self._share_place()
         session.event.connect(self._hear)
         session.run_started.connect(self._begin)
         session.run_ended.connect(self._end)
@@ -63,6 +67,8 @@ class TrainingScreen(Screen):
         else:
             self._show_coming(project)
         self.last_run.setVisible(bool(run) and self._previewing)
+        shown = None if self.running or self._previewing else run
+        self._show_stale(shown is not None and shown.fingerprint != project.fingerprint(self.step))
         self.bar.refresh()
 
     def tells_of(self, job: str) -> bool:
@@ -82,6 +88,14 @@ class TrainingScreen(Screen):
         self.settings.setEnabled(not self.running)
         self.phases.set_settings(settings, schedule_preview.groups_of(project.recipe, self.step))
         self.finder.curve.show_rate(settings.lr_max)
+
+    def _show_stale(self, stale: bool) -> None:
+        """Grey results that other settings or texts than today's led to, and say so in the explanation's place."""
+        self.sentence.setText(STALE if stale else self.explanation)
+        if stale:
+            self.clear_message()
+        self.plot.show_stale(stale)
+        self.epochs.show_stale(stale)
 
     def _show_run(self, folder: Path | None) -> None:
         if folder and folder != self._shown:
@@ -140,17 +154,54 @@ class TrainingScreen(Screen):
             return
         self.plot.reread()
         self._show_epochs()
+        self._scroll_up()
         if ended.status == "done":
             early = " early, with the best result so far" if ended.finished_early else ""
-            self.show_message(f"The training finished{early}. Next comes “{NEXT[job]}”. {self.insight.verdict.hint()}")
+            told = [f"The training finished{early}.", standing_of_training(ended.report), self.insight.verdict.hint()]
+            self.show_message(" ".join(filter(None, [*told, f"Next comes “{NEXT[job]}”."])))
         elif ended.status == "failed":
             self.show_message(ended.reason, "error")
+
+    def _scroll_up(self) -> None:
+        """So that what came of a training is seen."""
+        room = self.findChild(Room)
+        assert room is not None
+        room.verticalScrollBar().setValue(0)
+
+    # Messages, in the place of the explanation
+
+    def show_message(self, text: str, level: str = "info", action: str = "") -> None:
+        super().show_message(text, level, action)
+        self.head.setCurrentWidget(self.notice)
+
+    @Slot()
+    def clear_message(self) -> None:
+        super().clear_message()
+        self.head.setCurrentWidget(self.sentence)
+
+    def _share_place(self) -> None:
+        """Explanation and messages take turns in one place: nothing below moves when one appears."""
+        around = self.sentence.parentWidget()
+        assert around is not None
+        layout = around.layout()
+        assert isinstance(layout, QVBoxLayout)
+        place = layout.indexOf(self.sentence)
+        self.head = QStackedWidget()
+        self.head.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        for part in (self.sentence, self.notice):
+            layout.removeWidget(part)
+            self.head.addWidget(part)
+        layout.insertWidget(place, self.head)
+        self.sentence.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.notice.dismissed.connect(self.clear_message)
 
     # What a person does
 
     @Slot(str, object)
     def _change(self, key: str, value: Any) -> None:
+        """What was said of the last run does not hold for the next one."""
         self._previewing = True
+        self.clear_message()
         self.session.change(key, value)
 
     @Slot(str, object)
@@ -190,7 +241,7 @@ class TrainingScreen(Screen):
             return
         before = settings.lr_max
         self._change(f"{self.step}.lr_max", rate)
-        self.finder.say(f"The highest learning rate is now {rate:g}; before it was {before:g}.")
+        self.finder.say(f"The highest learning rate is now {rate_text(rate)}; before it was {rate_text(before)}.")
 
     def _take_rate_into_phases(self, settings: StageSettings, rate: float, groups: int) -> None:
         rows = list(settings.phases)
@@ -202,7 +253,7 @@ class TrainingScreen(Screen):
             rows[number] = rows[number].model_copy(update={"lr_max": rate})
         self._change(f"{self.step}.phases", rows)
         phases = ", ".join(str(number + 1) for number in meant)
-        self.finder.say(f"The highest learning rate is now {rate:g} in the table of phases: {phases}.")
+        self.finder.say(f"The highest learning rate is now {rate_text(rate)} in the table of phases: {phases}.")
 
     @Slot()
     def show_last_run(self) -> None:

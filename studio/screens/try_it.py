@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # these import torch, which takes seconds: only the thread do
 
 TYPING_MILLISECONDS = 150
 MOST_BARS = 12
-TRIES = ["Answer", "Given with", "Text"]
+TRIES = ["Answer", "Sure", "Text"]
 NO_CLASSIFIER = "There is no classifier yet. Train one under “Classify”, then its answers appear here as you type."
 WAITING = "The answer appears here as you type."
 NOT_WRITTEN = "What the model writes appears here."
@@ -70,13 +70,25 @@ class TryItScreen(Screen):
     def refresh(self) -> None:
         project = self.session.project
         if project:
+            self.classifier.may_watch = not self.session.read_only
             self.classifier.use(project, in_training.control_of(self.session, in_training.CLASSIFIERS))
             self.writer.use(project, in_training.control_of(self.session, in_training.WRITERS))
+
+    def begin(self) -> None:
+        """One begins by typing a text."""
+        self.classifier.text.setFocus()
+
+    def take(self, subject: object) -> None:
+        """A text that another screen wants to be tried."""
+        self.classifier.text.setPlainText(str(subject))
+        self.begin()
 
     @Slot(str)
     def _watch(self, text: str) -> None:
         if watch(self.session, text):
-            self.show_message("This text is read after each epoch of a training: see “Watched” under its plots.")
+            self.show_message(
+                "This text stays here, and is read after each epoch (pass) of a training: see “Watched” there."
+            )
 
     @Slot(str)
     def _complain(self, sentence: str) -> None:
@@ -90,7 +102,10 @@ class Source(QComboBox):
         super().__init__()
         self.addItems([saved, "The model in training"])
         self.setAccessibleName("Which model answers")
-        self.setToolTip("The saved model, or a copy of the one in training as it is when you ask.")
+        self.setToolTip(
+            "The saved model is what the last finished training left. Of the model in training a copy answers, made "
+            "when you ask; the training goes on untouched."
+        )
         self._control: Control | None = None
         self.hide()
 
@@ -134,6 +149,7 @@ class ClassifierPart(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.may_watch = True  # not in a window that only reads
         self._folder: Path | None = None
         self._version: object = None
         self._answer: Prediction | None = None
@@ -186,7 +202,7 @@ class ClassifierPart(QWidget):
         self.bars.set_values(shown(answer.probabilities), answer.label)
         self.hint.setText(answer_sentence(answer, self._since))
         self.keep.setEnabled(True)
-        self.watch.setEnabled(True)
+        self.watch.setEnabled(self.may_watch)
 
     @Slot(str)
     def _refuse(self, sentence: str) -> None:
@@ -235,7 +251,9 @@ class ClassifierPart(QWidget):
         self.keep.clicked.connect(self._keep)
         QShortcut(QKeySequence("Ctrl+Return"), self, self._keep)
         self.watch = QPushButton("Wat&ch this text")
-        self.watch.setToolTip("Have this text read after each epoch of a training, to see how the answer changes.")
+        self.watch.setToolTip(
+            "Have this text read after each epoch (pass over the data) of a training, to see how the answer changes."
+        )
         self.watch.setEnabled(False)
         self.watch.clicked.connect(self._watch)
         self.tries = Table("Earlier tries")
@@ -376,8 +394,6 @@ def version_of(folder: Path) -> object:
 
 
 def shown(probabilities: dict[str, float]) -> dict[str, float]:
-    """In the labels' own order, which does not jump while one types; the likeliest where they are too many."""
-    if len(probabilities) <= MOST_BARS:
-        return probabilities
+    """The likeliest first, so that the answer is always in sight; MOST_BARS at most."""
     likeliest = sorted(probabilities.items(), key=lambda pair: -pair[1])
     return dict(likeliest[:MOST_BARS])

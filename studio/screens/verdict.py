@@ -9,10 +9,13 @@ from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.widgets.card import line
-from ulmfit_core.events import Event
+from ulmfit_core.config import rate_text
+from ulmfit_core.events import EpochEnded, Event
 from ulmfit_core.verdict import Verdict, verdict
 
 NOTHING = "After a few epochs it is said here whether the training goes well, and what to change where it does not."
+SOUND = "Nothing stands out so far: the losses neither call for a change nor show that it is done."
+ENOUGH = 2  # epochs, from which on something is said
 PHRASES = {"stands still": "did not learn", "too short": "was too short", "too fast": "went too fast"}
 KNOBS = {"lr_max": "highest learning rate", "epochs": "epochs"}
 
@@ -45,10 +48,12 @@ class VerdictTab(QWidget):
         for part in (self.kind, self.advice):
             part.setVisible(found is not None)
         self.kind.setText(found.kind.capitalize() if found else "")
-        self.sentence.setText(found.sentence if found else NOTHING)
+        epochs = sum(isinstance(event, EpochEnded) for event in told)
+        self.sentence.setText(found.sentence if found else SOUND if epochs >= ENOUGH else NOTHING)
         self.advice.setText(found.advice if found else "")
         if found and found.knob:
-            self.turn.setText(f"Set the {KNOBS[found.knob]} to {found.value:g}")
+            value = rate_text(found.value) if found.knob == "lr_max" else f"{found.value:g}"
+            self.turn.setText(f"Set the {KNOBS[found.knob]} to {value}")
         self._offer()
 
     def hint(self) -> str:

@@ -73,7 +73,7 @@ class Watched(QWidget):
         text = " ".join(self.text.text().split())
         label = self.label.currentText() if self.label.currentIndex() > 0 else ""
         if text and watch(self.session, text, label):
-            self.text.clear()
+            self.text.selectAll()  # it stays to be seen; what is typed next takes its place
 
     @Slot()
     def remove(self) -> None:

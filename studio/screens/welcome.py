@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QStandardPaths, Signal, Slot
+from PySide6.QtCore import QStandardPaths, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QAbstractButton,
     QButtonGroup,
@@ -26,8 +26,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio import theme
+from studio import remembered, theme
 from studio.base_model import facts_of_base, sentence_on
+from studio.screens import SCREENS
 from studio.screens.screen import Screen
 from studio.session import Session
 from studio.training_queue import open_steps
@@ -83,16 +84,6 @@ TEMPLATES = {
         "with it.",
         {"base": BASE_OF_NEW, "classify.enabled": False},
     ),
-}
-
-WAY = {
-    "Data": "Choose a file and say which column is the text and which the label.",
-    "Vocabulary": "The texts are cut into words and parts of words.",
-    "Pretrain": "A language model learns from general text to guess the next word. The English starter has done so.",
-    "Fine-tune": "It goes on with your texts, labelled or not, and gets used to how they are written.",
-    "Classify": "A classifier on top of it learns your labels, layer by layer.",
-    "Evaluate": "Texts that were kept aside show how good it is, and where it errs.",
-    "Try it": "Type a text and see the answer as you type.",
 }
 
 
@@ -154,8 +145,9 @@ class WelcomeScreen(Screen):
 
     @Slot()
     def _choose(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Open a project folder")
+        folder = QFileDialog.getExistingDirectory(self, "Open a project folder", remembered.folder())
         if folder:
+            remembered.use_folder(folder)
             self._open(folder)
 
     @Slot(str)
@@ -299,8 +291,8 @@ def _how_it_works() -> QWidget:
     heading = QLabel("How it works")
     heading.setProperty("role", "subheading")
     column.addWidget(heading)
-    for number, (title, meaning) in enumerate(WAY.items(), 1):
-        sentence = QLabel(f"<b>{number}. {title}</b><br>{meaning}", wordWrap=True)
+    for number, step in enumerate((row for row in SCREENS.values() if row.meaning), 1):
+        sentence = QLabel(f"<b>{number}. {step.title}</b><br>{step.meaning}", wordWrap=True)
         sentence.setContentsMargins(0, theme.SMALL, 0, 0)
         column.addWidget(sentence)
     whole = QWidget()
@@ -343,6 +335,7 @@ class NewProjectPage(QWidget):
         self.about_source = line("", "muted")
         self._lay_out()
         self._connect()
+        self._lead_tab_to_picked()
         self._show_outcome()
         self._show_template()
 
@@ -444,6 +437,8 @@ class NewProjectPage(QWidget):
         self.other.toggled.connect(self.source.setEnabled)
         self.source.currentIndexChanged.connect(self._show_source)
         self.kinds.buttonToggled.connect(self._show_template)
+        for group in (self.kinds, self.presets):
+            group.buttonToggled.connect(self._lead_tab_to_picked)
         for field in (self.name, self.place):
             field.textChanged.connect(self._show_outcome)
             field.returnPressed.connect(self.make.click)
@@ -453,6 +448,12 @@ class NewProjectPage(QWidget):
         folder = QFileDialog.getExistingDirectory(self, "Where to put the project", self.place.text())
         if folder:
             self.place.setText(folder)
+
+    @Slot()
+    def _lead_tab_to_picked(self) -> None:
+        """Qt leads Tab to the first of those that exclude each other, or to the one that last had the focus."""
+        for button in (*self.kinds.buttons(), *self.presets.buttons()):
+            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus if button.isChecked() else Qt.FocusPolicy.ClickFocus)
 
     @Slot()
     def _show_template(self) -> None:

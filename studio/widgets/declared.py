@@ -174,14 +174,20 @@ def range_text(field: FieldInfo) -> str:
 
 
 def help_of(kind: type[BaseModel], name: str) -> str:
-    """All that the declaration says of a knob, as rich text: meaning, default, range, source, its name in the file."""
+    """All that the declaration says of a knob, as rich text: its meaning and `more_of` it."""
+    title, *rest = more_of(kind, name).split("<br>")
+    return "<br>".join([title, html.escape(kind.model_fields[name].description or ""), "", *rest])
+
+
+def more_of(kind: type[BaseModel], name: str) -> str:
+    """What does not stand below a knob anyway, as rich text: default, range, source, its name in the file."""
     field = kind.model_fields[name]
     facts = {
         "Default": default_text(field), "Range": range_text(field), "Source": extra(field, "source"),
         "In project.toml": name,
     }  # fmt: skip
     lines = [f"{title}: {html.escape(str(fact))}" for title, fact in facts.items() if fact]
-    return "<br>".join([f"<b>{label_of(name)}</b>", html.escape(field.description or ""), "", *lines])
+    return "<br>".join([f"<b>{label_of(name)}</b>", *lines])
 
 
 def is_editable(field: FieldInfo) -> bool:

@@ -10,10 +10,8 @@ import pyqtgraph as pg
 from PySide6.QtCore import Slot
 
 from studio import theme
-from studio.widgets.plot_panel import Panel, pen
+from studio.widgets.plot_panel import SHAPES, Panel, pen
 
-# Shapes of pyqtgraph and the signs that stand for them in texts.
-SHAPES = (("o", "●"), ("s", "■"), ("t1", "▲"), ("d", "◆"), ("t", "▼"), ("star", "★"), ("p", "⬟"), ("x", "✖"))
 MOST_TICKS = 12
 ROOM = 0.12  # of the values' range, above and below them: points are not cut
 HEIGHT = 62  # pixels that it needs at least

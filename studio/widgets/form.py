@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolBut
 
 from studio.read_only import WRITES
 from studio.widgets.controls import Input, NumbersBox, TextBox, TickBox
-from studio.widgets.declared import extra, grouped, help_of, is_editable, label_of, make_control, problem_of
+from studio.widgets.declared import extra, grouped, help_of, is_editable, label_of, make_control, more_of, problem_of
 
 UNGROUPED = 8  # settings that need no headings among them
 
@@ -67,12 +67,12 @@ class FieldRow(QWidget):
         column.addWidget(self.note)
 
     def _describe(self) -> None:
-        """The control tells all of its declaration: to the mouse, on F1, and to a screen reader."""
+        """The control tells all of its declaration to the mouse and a screen reader; help says what is more."""
         text = help_of(type(self._model), self.name)
         self.control.setAccessibleName(label_of(self.name))
         self.control.setAccessibleDescription(plain(text))
         self.control.setObjectName(self.name)
-        self.control.setWhatsThis(text)
+        self.control.setWhatsThis(more_of(type(self._model), self.name))
         for part in (self, self.control):
             part.setToolTip(text)
 
@@ -94,7 +94,10 @@ class FieldRow(QWidget):
 
 
 class HelpButton(QToolButton):
-    """A question mark that shows all help on a control. The keyboard has F1 for it, so Tab passes it by."""
+    """A question mark that shows what the line below a control does not say.
+
+    The keyboard has F1 for it, so Tab passes it by.
+    """
 
     def __init__(self, control: QWidget):
         super().__init__()
@@ -103,7 +106,7 @@ class HelpButton(QToolButton):
         self.setProperty("role", "help")
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAccessibleName("Help")
-        self.setToolTip("What this means, its default, its range and where it comes from. Or press F1 in the field.")
+        self.setToolTip("Its default, its range and where it comes from. Or press F1 in the field.")
         self.clicked.connect(self._show)
 
     def _show(self) -> None:

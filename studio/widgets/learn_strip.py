@@ -16,7 +16,7 @@ from studio.widgets.plot_panel import Panel
 from studio.widgets.plot_window import Window
 from ulmfit_core.events import Plan
 
-ROW_HEIGHT, LOW_ROW_HEIGHT = 11, 6  # pixels
+ROW_HEIGHT = 11  # pixels
 AXIS_HEIGHT = 24  # of the steps below the bands
 THICKNESS = 0.72  # of a row
 PALE = 70  # of 255
@@ -79,9 +79,10 @@ class LearnStrip(Panel):
         self.set_low(self._low)
 
     def set_low(self, low: bool) -> None:
-        """Whether it must do with little height; the colours then say which group a band is."""
+        """Whether there is little height: then the bands give way, since the rates above show too who learns."""
         self._low = low
-        height = (LOW_ROW_HEIGHT if low else ROW_HEIGHT) * len(self._names)
+        height = 0 if low else ROW_HEIGHT * len(self._names)
+        self.bands.setVisible(not low)
         self.plot.getAxis("left").setStyle(showValues=not low)
         self.plot.setFixedHeight(height + AXIS_HEIGHT)
         self.unit.move(4, height + 3)

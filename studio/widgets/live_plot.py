@@ -21,7 +21,7 @@ from studio.widgets.curves import CHUNK, Curves
 from studio.widgets.learn_strip import LearnStrip
 from studio.widgets.loss_plot import LossPlot
 from studio.widgets.plot_navigation import KEYS, Navigation
-from studio.widgets.plot_panel import NumberAxis, Panel, StepAxis, frame
+from studio.widgets.plot_panel import LEAST_HEIGHT, NumberAxis, Panel, StepAxis, frame
 from studio.widgets.plot_taking import Taking
 from studio.widgets.plot_tools import PlotTools
 from studio.widgets.plot_window import ZoomBox
@@ -34,9 +34,13 @@ RATES_SECONDS = 1.0  # between two drawings of the learning rates, which move sl
 BETWEEN_CHUNKS = 5  # milliseconds that are left to others while a long log is read
 CATCHING_UP = 0.2  # seconds between two drawings while a long log is read
 OWN_WINDOW = 1000, 700  # pixels at first
-LOW = 320  # pixels: where there is less height the bands are thinner, without their names
+LOW = 320  # pixels: where there is less height the bands give way, and the rates have less of it than the loss
+LEAST_LOSS = 110  # pixels; a screen that has less scrolls
+LEAST_RATES = 56  # pixels of the rates where it is low
 LABELLED_SHARE = 0.09  # of the width: a phase narrower than this has no room for its name
 ROOM = 0.08  # of the range of values, free above and below them
+RING = 12  # pixels that stay free around the points of the loss, for the ring around the best one
+RIGHT_ROOM = 0.03  # of the steps, for the same ring at the end
 NOTE_MILLISECONDS = 6000
 ARROWS: dict[int, int] = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 ARROW_PRESSES = 200  # from one end of what is seen to the other
@@ -79,6 +83,11 @@ class LivePlot(QWidget):
         self._draw_plan(plan)
         self._share_height()
         self._hint.setText("The loss appears here when the training runs.\nBelow is the coming schedule.")
+
+    def show_stale(self, stale: bool) -> None:
+        """Whether the curves are of earlier settings."""
+        for panel in self.panels:
+            panel.show_stale(stale)
 
     def show_loss(self, shown: bool) -> None:
         """Whether the loss is seen above the learning rate, which else has all the room."""
@@ -138,7 +147,7 @@ class LivePlot(QWidget):
             return
         places = float(window.place(window.first)), float(window.place(window.last))
         for panel in self.panels:
-            panel.plot.setXRange(*places, padding=0 if window.zoomed else 0.015)
+            panel.plot.setXRange(*places, padding=0 if window.zoomed else RIGHT_ROOM)
         begins = [phase["first_step"] for phase in plan.phases] if len(plan.phases) > 1 else []
         last = window.last - LABELLED_SHARE * (window.last - window.first)
         names = [name if window.first <= step <= last else "" for step, name in zip(begins, phase_names(plan))]
@@ -182,7 +191,8 @@ class LivePlot(QWidget):
         fitted = self._fitted.get(panel)
         if seen is None or panel in self.look.heights or (fitted and fitted[0] <= seen[0] and seen[1] <= fitted[1]):
             return
-        room = max(ROOM * (seen[1] - seen[0]), 0.02 * abs(seen[1]), 1e-9)
+        share = max(ROOM, RING / max(panel.plot.height(), 4 * RING)) if panel is self.loss else ROOM
+        room = max(share * (seen[1] - seen[0]), 0.02 * abs(seen[1]), 1e-9)
         log = isinstance(panel, LossPlot | ThirdPlot) and panel.axis.log
         low = seen[0] - room if log or seen[0] < 0 else max(0.0, seen[0] - room)
         self._fitted[panel] = low, seen[1] + room
@@ -360,12 +370,16 @@ class LivePlot(QWidget):
         self.loss.setVisible(self._loss_shown)
         self.third.setVisible(bool(self.third.kind) and not coming and self._loss_shown)
         self.tools.setVisible(self._loss_shown and not coming)
-        for panel, share in ((self.loss, 1 if coming else 5), (self.third, 3), (self.rate, 3)):
+        low = self.height() < LOW
+        for panel, share in ((self.loss, 1 if coming else 5), (self.third, 3), (self.rate, 2 if low else 3)):
             self._column.setStretchFactor(panel, share)
+        self.loss.plot.setMinimumHeight(LEAST_HEIGHT if coming else LEAST_LOSS)
+        self.rate.plot.setMinimumHeight(LEAST_RATES if low and not coming else LEAST_HEIGHT)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.strip.set_low(event.size().height() < LOW)
+        self._share_height()
 
     @property
     def upper(self) -> Panel:

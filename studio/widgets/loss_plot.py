@@ -7,7 +7,7 @@ import pyqtgraph as pg
 
 from studio import theme
 from studio.widgets.curves import Curves, extent, positive
-from studio.widgets.plot_panel import NumberAxis, Panel, key, pen
+from studio.widgets.plot_panel import FAINT, NumberAxis, Panel, key, pen
 from studio.widgets.plot_window import Window
 
 
@@ -51,7 +51,7 @@ class LossPlot(Panel):
     def recolour(self) -> None:
         super().recolour()
         loss, validation = theme.line_colours()[:2]
-        self.raw.setPen(pen(loss, alpha=80 if self._smooth else 255))
+        self.raw.setPen(pen(loss, alpha=FAINT[theme.current()] if self._smooth else 255))
         self.smoothed.setPen(pen(loss, width=2))
         self.validation.setBrush(validation)
         self.validation.setPen(None)

@@ -6,7 +6,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
-from studio import theme
+from studio import remembered, theme
 
 # The kinds of files that are read, and their endings; a file with another ending is read too if it is of a kind.
 KINDS = {
@@ -46,7 +46,7 @@ class PathField(QWidget):
         self._told = ""
         self.edit = QLineEdit()
         self.edit.setAccessibleName(name)
-        self.edit.setPlaceholderText("Type a path, browse, or drop a file here" if files else "Path of a folder")
+        self.edit.setPlaceholderText("Path, or drop a file" if files else "Path of a folder")
         self.edit.editingFinished.connect(self._tell)
         self.browse = QPushButton("Browse…")
         self.browse.setAccessibleName(f"Browse for: {name}")
@@ -102,17 +102,23 @@ class PathField(QWidget):
 
     @Slot()
     def _browse_file(self) -> None:
+        start = remembered.start_at(self.path())
         if self._many:
-            paths, _ = QFileDialog.getOpenFileNames(self, self._name, self.path(), self._kinds)
+            paths, _ = QFileDialog.getOpenFileNames(self, self._name, start, self._kinds)
         else:
-            paths = [QFileDialog.getOpenFileName(self, self._name, self.path(), self._kinds)[0]]
-        self.take([path for path in paths if path])
+            paths = [QFileDialog.getOpenFileName(self, self._name, start, self._kinds)[0]]
+        self._take_browsed([path for path in paths if path])
 
     @Slot()
     def _browse_folder(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, self._name, self.path())
-        if path:
-            self.choose(path)
+        path = QFileDialog.getExistingDirectory(self, self._name, remembered.start_at(self.path()))
+        self._take_browsed([path] if path else [])
+
+    def _take_browsed(self, paths: list[str]) -> None:
+        """The next dialog begins where these were found."""
+        if paths:
+            remembered.use_folder(paths[0])
+        self.take(paths)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if dropped_paths(event):

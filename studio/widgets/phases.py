@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio import theme
+from studio.read_only import WRITES
 from studio.widgets.controls import ChoiceBox, Input
 from studio.widgets.declared import label_of, make_control, problem_of
 from ulmfit_core.config import PhaseSettings, StageSettings, planned_phases
@@ -58,6 +59,7 @@ class PhaseTable(QWidget):
 
     def __init__(self, name: str = "Phases"):
         super().__init__()
+        self.setProperty(WRITES, True)
         self._settings = StageSettings()
         self._groups: tuple[str, ...] = ()
         self._rows: list[PhaseSettings] = []

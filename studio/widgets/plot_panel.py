@@ -15,6 +15,10 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 from studio import theme
 
 LEAST_HEIGHT = 64
+# Shapes of pyqtgraph and the signs that stand for them in texts: lines are told apart without colour too.
+SHAPES = (("o", "●"), ("s", "■"), ("t1", "▲"), ("d", "◆"), ("t", "▼"), ("star", "★"), ("p", "⬟"), ("x", "✖"))
+FAINT = {"light": 80, "dark": 150}  # opacity of a thin line behind a thick one, of 255, by theme
+STALE = 0.4  # opacity of what earlier settings led to
 # The phase's name stands right of its border, near the top.
 BORDER: dict[str, Any] = {"label": "", "labelOpts": {"position": 0.93, "anchors": [(0, 0.5), (0, 0.5)]}}
 
@@ -141,6 +145,10 @@ class Panel(QWidget):
         self.plot.getAxis("left").setStyle(showValues=False)
         self._place(self._grid, [], 0)
 
+    def show_stale(self, stale: bool) -> None:
+        """Pale where the curves are of earlier settings."""
+        self.plot.getPlotItem().setOpacity(STALE if stale else 1.0)
+
     def set_borders(self, steps: list[float], names: list[str]) -> None:
         self._place(self._borders, steps, 90)
         for line, name in zip(self._borders, names):
@@ -195,10 +203,10 @@ def round_step(about: float) -> float:
 
 
 def number(value: float) -> str:
-    """As short as it can be read: 12,000, 4.5, 0.0004, 1e-6."""
+    """As short as it can be read: 12,000, 4.5, 0.0004, 1e-9."""
     if value >= 1000:
         return f"{value:,.0f}"
-    if value >= 0.0000099 or value == 0:
+    if value >= 0.000000099 or value == 0:
         return np.format_float_positional(float(f"{value:.4g}"), trim="-")
     return f"{value:.2g}".replace("e-0", "e-")
 

@@ -10,22 +10,33 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt, Signal, Slot
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QPaintEvent
-from PySide6.QtWidgets import QLabel, QVBoxLayout
+from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout
 
 from studio import theme
 from studio.widgets.card import line
 from studio.widgets.curves import positive
-from studio.widgets.plot_panel import Panel, RateAxis, frame, key, pen
+from studio.widgets.plot_panel import FAINT, Panel, RateAxis, frame, key, pen
+from ulmfit_core.config import rate_text
 from ulmfit_core.run import Steps, read_steps
 
 # Suggestion → its name on screen and what it means.
 SUGGESTIONS = {
-    "valley": ("Valley", "In the middle of the longest fall. A sound first choice."),
-    "steepest": ("Steepest", "Where the loss falls fastest. Cautious."),
+    "slide": ("Slide", "Where the fall of the loss comes to its end."),
+    "valley": ("Valley", "In the middle of the longest fall. Cautious."),
     "minimum": ("Minimum / 10", "A tenth of the rate with the lowest loss. Bold."),
-    "slide": ("Slide", "Just before the loss turns up. Bold."),
+    "steepest": ("Steepest", "Where the loss falls fastest. Often decided by a few texts."),
 }
+# Each has dashes of its own: lengths of dash and gap, in widths of the line; and the sign that stands for them.
+DASHES = {"minimum": [6.0, 2.0], "slide": [3.0, 3.0], "valley": [1.0, 2.0], "steepest": [6.0, 2.0, 1.0, 2.0]}
+SIGNS = {"minimum": "╏", "slide": "┇", "valley": "┊", "steepest": "¦"}
+LEAST_HEIGHT = 150  # pixels of the plot
+NAMED_AT = 0.95, 0.1  # share of the height where the first mark is named, and how much lower each other one
+COMING = (
+    "Press “Search”: a curve grows here, the loss at each rate from tiny to huge, and the rates that it suggests are "
+    "marked on it."
+)
 ARROWS: dict[int, int] = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+YOUNG = 0.1  # share of a search in which the mean is of a few batches: its first value may be the lowest by chance
 FALL_ROOM = 0.35  # of the fall, above and below it: where the loss shoots up does not matter
 
 
@@ -43,16 +54,18 @@ class RateCurve(Panel):
         self.steps = _no_steps()
         self.found: dict[str, float] = {}
         self.titles = {name: QLabel() for name in SUGGESTIONS}  # the marks' names in their colours
-        self.nothing = line("The curve appears here.", "muted")
+        self.nothing = line(COMING, "muted")
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.nothing.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         QVBoxLayout(self.plot).addWidget(self.nothing)
         self.plot.setAccessibleName("Plot of the loss against the learning rate")
         self.plot.getAxis("bottom").setLabel("learning rate")
+        self.plot.setMinimumHeight(LEAST_HEIGHT)
+        self.plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # what the texts leave it
         self.plot.scene().sigMouseClicked.connect(self._click)
         self._raw = self.add(pg.PlotCurveItem(antialias=True), 1)
         self.smoothed = self.add(pg.PlotCurveItem(), 5)
-        self._marks = {name: self.add(pg.InfiniteLine(angle=90), -5) for name in SUGGESTIONS}
+        self._marks = {name: self.add(mark(place), -5) for place, name in enumerate(SUGGESTIONS)}
         self.now = self.add(pg.InfiniteLine(angle=90), -5)
         self.pointer = self.add(pg.InfiniteLine(angle=90), 10)  # where the mouse or the keys are
         for each in (self.now, self.pointer):
@@ -82,6 +95,7 @@ class RateCurve(Panel):
         for name, mark in self._marks.items():
             mark.setVisible(name in self.found)
             mark.setPos(math.log10(self.found.get(name, 1)))
+            mark.label.setFormat(SUGGESTIONS[name][0] if name in self.found else "")
         self.plot.setAccessibleDescription(suggestions_text(self.found))
 
     def show_rate(self, rate: float) -> None:
@@ -96,6 +110,8 @@ class RateCurve(Panel):
         """Draw what the search has written so far."""
         steps = read_steps(self.folder / "steps.f32") if self.folder else _no_steps()
         self.nothing.setVisible(not len(steps.values))
+        self.plot.getPlotItem().setVisible(bool(len(steps.values)))  # no axes around nothing
+        self.legend.setVisible(bool(len(steps.values)))
         if len(steps.values) <= len(self.steps.values):
             return
         self.steps = steps
@@ -104,7 +120,7 @@ class RateCurve(Panel):
         self._raw.setData(x, finite(steps["loss"]), connect="finite")
         self.smoothed.setData(x, smoothed, connect="finite")
         self.plot.setXRange(float(x[0]), max(float(x[-1]), float(x[0]) + 1), padding=0.03)
-        if np.isfinite(smoothed).any():
+        if np.isfinite(smoothed[int(YOUNG * len(smoothed)) :]).any():
             self.set_range(*loss_range(smoothed))
 
     @Slot(object)
@@ -129,8 +145,9 @@ class RateCurve(Panel):
         at = int(np.nanargmin(np.abs(np.log(rates / rate))))
         self.pointer.setPos(math.log10(rates[at]))
         self.pointer.show()
-        told = f"rate {rates[at]:.2g}: loss {self.steps['loss'][at]:.3f}, smoothed {self.steps['smoothed'][at]:.3f}"
-        self.legend.say(f"<b>{told}</b>", f"<b>{rates[at]:.2g}</b>")
+        found = rate_text(rates[at])
+        told = f"rate {found}: loss {self.steps['loss'][at]:.3f}, smoothed {self.steps['smoothed'][at]:.3f}"
+        self.legend.say(f"<b>{told}</b>", f"<b>{found}</b>")
         self.setAccessibleDescription(told)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -175,13 +192,18 @@ class RateCurve(Panel):
     def _recolour_all(self) -> None:
         loss, now, *others = theme.line_colours()
         self.recolour()
-        self._raw.setPen(pen(loss, alpha=90))
+        self._raw.setPen(pen(loss, alpha=FAINT[theme.current()]))
         self.smoothed.setPen(pen(loss, width=3))
         self.now.setPen(pen(now, width=2))
         self.pointer.setPen(pen(theme.colours().text, dashed=True))
         for (name, mark), colour in zip(self._marks.items(), others):
-            mark.setPen(pen(colour, width=2, dashed=True))
-            self.titles[name].setText(f'<b><span style="color:{colour}">┇</span> {SUGGESTIONS[name][0]}</b>')
+            drawn = pen(colour, width=2)
+            drawn.setDashPattern(DASHES[name])
+            mark.setPen(drawn)
+            mark.label.setColor(theme.colours().text)
+            mark.label.fill = pg.mkBrush(theme.colours().surface)
+            sign = f'<span style="color:{colour}">{SIGNS[name]}</span>'
+            self.titles[name].setText(f"<b>{sign} {SUGGESTIONS[name][0]}</b>")
         self._write_legend()
 
     def _write_legend(self) -> None:
@@ -191,12 +213,20 @@ class RateCurve(Panel):
         if self.now.isVisible():
             keys += [(now, "┃", "rate in the settings")]
         else:
-            keys += [(colour, "┇", SUGGESTIONS[name][0]) for name, colour in zip(SUGGESTIONS, others)]
-        self.legend.say("&nbsp; ".join(key(*each) for each in keys), "")
+            keys += [(colour, SIGNS[name], SUGGESTIONS[name][0]) for name, colour in zip(SUGGESTIONS, others)]
+        told = [key(*each) for each in keys]
+        self.legend.say("&nbsp; ".join(told), "&nbsp; ".join(told[1:3]), told[1])
+
+
+def mark(place: int) -> pg.InfiniteLine:
+    """The line of a suggestion with its name at its right, the names below each other."""
+    at, lower = NAMED_AT
+    options = {"position": at - lower * place, "anchors": [(0, 0.5), (0, 0.5)]}
+    return pg.InfiniteLine(angle=90, label="", labelOpts=options)
 
 
 def suggestions_text(found: dict[str, float]) -> str:
-    return ", ".join(f"{SUGGESTIONS[name][0]} {rate:.2g}" for name, rate in found.items() if name in SUGGESTIONS)
+    return ", ".join(f"{SUGGESTIONS[name][0]} {rate_text(rate)}" for name, rate in found.items() if name in SUGGESTIONS)
 
 
 def finite(values: np.ndarray) -> np.ndarray:
@@ -206,8 +236,9 @@ def finite(values: np.ndarray) -> np.ndarray:
 
 def loss_range(smoothed: np.ndarray) -> tuple[float, float]:
     """From the lowest loss to the highest before it, with room: what comes after it may leave the plot."""
-    low_at = int(np.nanargmin(smoothed))
-    low, high = float(smoothed[low_at]), float(np.nanmax(smoothed[: low_at + 1]))
+    settled = smoothed[int(YOUNG * len(smoothed)) :]
+    low_at = int(np.nanargmin(settled))
+    low, high = float(settled[low_at]), float(np.nanmax(settled[: low_at + 1]))
     room = max(FALL_ROOM * (high - low), 0.02)
     return max(0.0, low - room), high + room
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.session import Session
@@ -17,8 +17,11 @@ from studio.widgets.controls import ChoiceBox
 from studio.widgets.rate_curve import SUGGESTIONS, RateCurve
 from studio.widgets.run_bar import button
 from ulmfit_core import catalog, events
+from ulmfit_core.config import rate_text
+from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
-from ulmfit_core.project import Project, RunInfo
+from ulmfit_core.project import TITLES, Project, RunInfo
+from ulmfit_core.run_settings import changes, keys_of, recipe_of, steps_to
 
 JOB = "find_lr"
 REDRAW_MILLISECONDS = 250
@@ -27,6 +30,14 @@ ABOUT = (
     "The rate grows from step to step while the loss is watched; then everything is put back as it was. "
     "A good rate lies where the loss falls, well before it turns up."
 )
+# What the search trains, in the words of its choice and in a sentence below it.
+GROUPS = {LAST: "Only the last layer group", EVERY: "All layers"}
+TRAINED = {
+    LAST: "The last layer group alone learns during the search, as in the first phase of a gradual unfreezing.",
+    EVERY: "All layers learn during the search, as in the last phase of a training.",
+}
+# Settings of a stage that no search depends on.
+APART = ("lr_max", "epochs", "schedule", "phases", "patience", "keep_best_by", "blend", "checkpoint_seconds", "threads")
 STOPPED = "Stopped. Nothing was changed."
 CLICK = "Click the curve to take any other rate; or go along it with the arrow keys and press Enter."
 
@@ -103,6 +114,8 @@ class RateFinder(QWidget):
         self.start.setEnabled(not reason and not self.running)
         self.stop_button.setVisible(self.running)
         self.groups.setEnabled(not self.running)
+        self.trained.setText(TRAINED[self.groups.read()])
+        self._show_age(project)
         if had_focus:
             (self.stop_button if self.running else self.start).setFocus()
         if not self.running:
@@ -155,7 +168,7 @@ class RateFinder(QWidget):
         self.curve.reread()
         if self.running and self._count:
             rate, loss = (self.curve.steps[name][-1] for name in ("lr", "loss"))
-            self.status.setText(f"Step {self._count:,}   ·   rate {rate:.2g}   ·   loss {loss:.3f}")
+            self.status.setText(f"Step {self._count:,}   ·   rate {rate_text(rate)}   ·   loss {loss:.3f}")
 
     @property
     def _count(self) -> int:
@@ -166,18 +179,42 @@ class RateFinder(QWidget):
         self.curve.show_report(report)
         found = self.curve.found
         for name, take in self.takes.items():
-            take.setText(f"Take {found[name]:.2g}" if name in found else "None found")
+            take.setText(f"Take {rate_text(found[name])}" if name in found else "None found")
             take.setEnabled(name in found)
+            self._accent(take, name == report.get("advised"))
         self.choices.setVisible(bool(report))
         self.advice.setText(str(report.get("advice") or ""))
+
+    def _show_age(self, project: Project) -> None:
+        """Say of a search that it was made with other texts or settings, and advise nothing by it."""
+        changed = changed_since(project, self.step, self.folder) if self.folder and self.report else ""
+        self.age.setText(f"Made before {changed}: search again." if changed else "")
+        self.age.setVisible(bool(changed))
+        self.curve.show_stale(bool(changed))
+        self.advice.setVisible(not changed)
+        for name, take in self.takes.items():
+            self._accent(take, not changed and name == self.report.get("advised"))
+        self._accent(self.start, bool(changed) or not self.report)
+
+    @staticmethod
+    def _accent(part: QPushButton, accented: bool) -> None:
+        if part.property("primary") != accented:
+            part.setProperty("primary", accented)
+            part.style().polish(part)
+
+    @Slot(object)
+    def _say_trained(self, groups: int) -> None:
+        self.trained.setText(TRAINED[groups])
 
     # Making it
 
     def _make_parts(self) -> None:
-        self.groups = ChoiceBox([LAST, EVERY], {LAST: "Only the last layer group", EVERY: "All layers"})
+        self.groups = ChoiceBox(GROUPS, GROUPS)
         self.groups.write(EVERY if self.step == "pretrain" else LAST)  # a fresh model has nothing to be kept frozen
         self.groups.setAccessibleName("What the search trains")
         self.groups.setToolTip("The last group alone is what a gradual unfreezing begins with.")
+        self.groups.chosen.connect(self._say_trained)
+        self.trained, self.age = line("", "muted"), line("", "muted")
         self.start = button("&Search", "Start the search with the settings shown.", self.search)
         self.start.setProperty("primary", True)
         self.stop_button = button("S&top", "Stop the search; nothing is changed by it.", self.stop)
@@ -210,20 +247,30 @@ class RateFinder(QWidget):
         controls.addWidget(self.status, 1)
         curve = card("", "", self.curve)
         curve.layout().setStretchFactor(self.curve, 1)  # type: ignore[union-attr]
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(theme.MEDIUM)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, theme.SMALL, 0)
+        column.setSpacing(theme.SMALL)
         column.addLayout(top)
         column.addWidget(line(ABOUT, "muted"))
         column.addLayout(controls)
+        column.addWidget(self.trained)
         column.addWidget(curve, 1)
         column.addWidget(self._choices())
+        scrolling = QScrollArea(widgetResizable=True)  # in a low window, so that no sentence is cut off
+        scrolling.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scrolling.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scrolling.setWidget(inside)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(scrolling)
 
     def _choices(self) -> QWidget:
         self.choices = QWidget()
         grid = QGridLayout(self.choices)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(theme.MEDIUM)
+        grid.addWidget(self.age, 0, 0, 1, 3)
         grid.addWidget(self.advice, 0, 0, 1, 3)
         for row, (name, (_, meaning)) in enumerate(SUGGESTIONS.items(), 1):
             grid.addWidget(self.takes[name], row, 0)
@@ -256,6 +303,25 @@ def newest_search(project: Project, step: str) -> tuple[RunInfo, dict[str, Any]]
             if report.get("stage") == step:
                 return run, report
     return None
+
+
+def changed_since(project: Project, step: str, folder: Path) -> str:
+    """What a search depends on and was changed after it, in words; empty where it still holds."""
+    try:
+        searched = recipe_of(folder)
+    except UserError:
+        return "this version of the program"
+    keys = [key for key in keys_of(project.recipe, step) if key not in {f"{step}.{name}" for name in APART}]
+    sections = {change.key.partition(".")[0] for change in changes([searched, project.recipe], keys)}
+    if "data" in sections:
+        return "the texts were changed"
+    if sections:
+        return "the settings were changed"
+    for name in steps_to(project, step)[:-1]:
+        done = next((run for run in project.runs_of(name) if run.status == "done"), None)
+        if done and done.id > folder.name:
+            return f"“{TITLES[name]}” was run again"
+    return ""
 
 
 def _report(run: RunInfo) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Slot
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtCore import Qt, QTimer, Slot
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from studio import theme
@@ -145,7 +145,7 @@ class RunBar(QWidget):
         done = pace.share(at.step, plan.total_steps)
         self.overall.show_share(f"Step {at.step:,} of {plan.total_steps:,}", done)
         title = plan.phases[at.phase]["title"]
-        self.phase.show_share(f"Phase {at.phase + 1} of {len(plan.phases)}: {title}", at.phase_share)
+        self.phase.show_share(f"Phase {at.phase + 1} of {len(plan.phases)}", at.phase_share, title)
         self.epoch.show_share(f"Epoch {at.epoch + 1} of {len(plan.epoch_ends)}", at.epoch_share)
         left, speed = plan.total_steps - at.step, pace.speed(steps)
         self._figures = figures(left, *speed)
@@ -243,7 +243,7 @@ class RunBar(QWidget):
             across.addWidget(each)
         across.addStretch(1)
         meters = QHBoxLayout()
-        meters.setSpacing(theme.LARGE)
+        meters.setSpacing(theme.MEDIUM)
         for meter in (self.overall, self.phase, self.epoch):
             meters.addWidget(meter, 1)
         column = QVBoxLayout(self)
@@ -267,7 +267,7 @@ class Meter(QWidget):
 
     def __init__(self, name: str):
         super().__init__()
-        self.caption = QLabel()
+        self.caption = Elided()
         self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.bar = QProgressBar()
         self.bar.setRange(0, PARTS)
@@ -280,9 +280,9 @@ class Meter(QWidget):
         column.addWidget(self.caption)
         column.addWidget(self.bar)
 
-    def show_share(self, text: str, share: float) -> None:
-        self.caption.setText(f"{text}  ({share:.0%})")
-        self.caption.setToolTip(self.caption.text())  # a narrow window cuts it off
+    def show_share(self, text: str, share: float, more: str = "") -> None:
+        """`more` comes last, where a narrow window has no room for it."""
+        self.caption.say(f"{text} ({share:.0%})" + (f": {more}" if more else ""))
         self.bar.setRange(0, PARTS)
         self.bar.setValue(round(share * PARTS))
 
@@ -292,8 +292,29 @@ class Meter(QWidget):
             counted = f"{progress.done:,.0f} of {progress.total:,.0f}"
             self.show_share(f"{progress.label}: {counted}", pace.share(progress.done, progress.total))
         else:
-            self.caption.setText(progress.label)
+            self.caption.say(progress.label)
             self.bar.setRange(0, 0)
+
+
+class Elided(QLabel):
+    """One line that ends in dots where it has no room, and is told whole by its tooltip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._whole = ""
+
+    def say(self, text: str) -> None:
+        self._whole = text
+        self.setToolTip(text)
+        self.setAccessibleName(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, self.width()))
 
 
 def button(text: str, tip: str, press: Callable[[], None]) -> QPushButton:

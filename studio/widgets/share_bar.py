@@ -10,6 +10,7 @@ from studio import theme
 
 FIGURES = 62  # pixels at the right for “100.0%”
 HEIGHT = 8
+LEAST = 16  # pixels, below which a bar would say nothing
 
 
 class ShareBar(QStyledItemDelegate):
@@ -24,6 +25,8 @@ class ShareBar(QStyledItemDelegate):
     ) -> None:
         super().paint(painter, option, index)
         cell = QRectF(option.rect).adjusted(theme.SMALL, 0, -FIGURES, 0)
+        if cell.width() < LEAST:
+            return
         share = min(1.0, float(index.data().removesuffix("%")) / (self.largest or 1))
         chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         colours = theme.colours()

@@ -64,7 +64,8 @@ class StartFrom(QWidget):
         self.choice.write(SAVED if self._wants_saved else kind)
         self.folder.set_path(base if kind == SAVED else "")
         self._show_parts(SAVED if self._wants_saved else kind)
-        self.setEnabled(self.session.job is None)  # what is at work has begun from it
+        # What is at work has begun from it; a window that only reads changes nothing.
+        self.setEnabled(self.session.job is None and not self.session.read_only)
         self._explain(base)
 
     def _explain(self, base: str) -> None:

@@ -27,6 +27,7 @@ class Table(CopiesRows, QTableWidget):
         self._headers: list[str] = []
         self._widths: list[int] = []  # that the columns would like to have
         self.kept_share = 0.0  # of the width, which the widest column keeps where not all columns can be seen
+        self.narrowest = NARROWEST
         self.nothing = ""  # a sentence that stands here while there are no rows
         prepare(self, name)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -89,7 +90,7 @@ class Table(CopiesRows, QTableWidget):
         widest = max(self._widths)
         lack = max(0, sum(self._widths) - self.viewport().width())
         kept = round(self.kept_share * self.viewport().width())
-        least = NARROWEST if widest - lack >= NARROWEST else max(NARROWEST, kept)
+        least = self.narrowest if widest - lack >= self.narrowest else max(self.narrowest, kept)
         self.setColumnWidth(self._widths.index(widest), max(min(widest, least), widest - lack))
 
 

@@ -29,14 +29,6 @@ TINY = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", autouse=True)
-def on_path():
-    """The scripts import each other by name, as they do when they are run."""
-    sys.path.insert(0, str(BENCHMARKS))
-    yield
-    sys.path.remove(str(BENCHMARKS))
-
-
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
     """100,000 tokens in documents of 100, of 60 kinds; and 203 to validate on."""

@@ -68,7 +68,7 @@ def test_a_search_prints_its_suggestions_and_where_to_write_one(project):
     found = dict(line.split() for line in lines[:-2])
     assert set(found) <= {"valley", "steepest", "minimum/10", "slide"} and float(found["minimum/10"]) > 1e-8
     assert lines[-2].startswith(f"{found['valley']} is a good highest learning rate for “Fine-tune”: ")
-    assert "it was set to 0.004." in lines[-2]
+    assert "it was set to 0.004" in lines[-2]
     file = project.folder / "project.toml"
     assert lines[-1] == f"To take it, write lr_max = {found['valley']} under [finetune] in {file}"
     assert "Find a learning rate" in said and file.read_bytes() == recipe

@@ -1,6 +1,7 @@
 """Events survive the way to the log and back; a torn tail does no harm."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -49,6 +50,25 @@ def test_a_missing_log_has_no_events(tmp_path):
     assert events.read_events(tmp_path / "none") == []
 
 
-def test_an_unknown_event_is_refused():
-    with pytest.raises(ValueError, match="unknown event"):
-        events.from_line(b'{"event": "Nonsense"}')
+def test_a_line_that_is_no_event_is_refused():
+    for line in (b'{"rows": 3}', b"[1, 2]", b'{"event": 3}'):
+        with pytest.raises(ValueError, match="no event"):
+            events.from_line(line)
+
+
+def test_what_a_newer_version_says_is_kept_and_counted(tmp_path):
+    known = events.to_line(EXAMPLES[-1])
+    more = b'{"event": "Ended", "status": "done", "at": 7.5, "verdict": "fine", "extra": 1}\n'
+    new = b'{"event": "Calibrated", "at": 8.5, "bins": [1, 2]}\n'
+    less = b'{"event": "Message", "at": 9.5, "words": "Careful."}\n'
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(known + more + new + less)
+    first, ended, calibrated, message = told = events.read_events(path)
+    assert first == EXAMPLES[-1]
+    assert (ended.status, ended.at, ended.extra) == ("done", 7.5, {"verdict": "fine", "extra": 1})
+    assert calibrated == events.Unknown("Calibrated", at=8.5, extra={"bins": [1, 2]})
+    assert message == events.Unknown("Message", at=9.5, extra={"words": "Careful."})
+    assert events.of_another_version(told) == 3 and events.of_another_version(told[:1]) == 0
+    for event, line in zip(told[1:], (more, new, less)):
+        again, before = json.loads(events.to_line(event)), json.loads(line)
+        assert {name: again[name] for name in before} == before, "it is written as it came"

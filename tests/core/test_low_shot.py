@@ -25,14 +25,6 @@ SMALL = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module", autouse=True)
-def on_path():
-    """The scripts import each other by name, as they do when they are run."""
-    sys.path.insert(0, str(BENCHMARKS))
-    yield
-    sys.path.remove(str(BENCHMARKS))
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """Of Wikipedia the sample's corpus, and questions of two kinds, some of which are in the test too."""

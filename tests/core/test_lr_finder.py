@@ -17,7 +17,7 @@ from ulmfit_core.errors import UserError
 from ulmfit_core.jobs.find_lr import advice
 from ulmfit_core.project import Project
 from ulmfit_core.run import Control, Run, Stopped, launch, read_steps
-from ulmfit_core.training.lr_finder import Curve, range_test, suggestions
+from ulmfit_core.training.lr_finder import Curve, advised, plausible, range_test, suggestions
 from ulmfit_core.training.stage import StepResult
 
 STAGES = ["pretrain", "finetune", "classify"]
@@ -255,18 +255,60 @@ def test_the_job_leaves_its_run_and_nothing_else(project, stage):
     assert list(steps["step"]) == list(range(1, len(steps.values) + 1))
 
 
-def test_advice_names_the_rate_and_doubts_a_noisy_curve():
+def test_advice_names_the_rate_and_what_was_set_before():
     found = {"valley": 0.0052, "steepest": 0.02, "minimum": 0.03, "slide": None}
     settings, turned, falling = config.ClassifySettings(), Curve(smoothed=[2, 1, 3]), Curve(smoothed=[3, 2, 1])
-    said = advice("classify", settings, turned, found)
-    assert said.startswith("0.0052 is a good highest learning rate for “Classify”: ")
-    assert "Before the search it was set to 0.01." in said
-    assert "lowest at 0.3" in said and "never rose" not in said and "noisy" not in said
-    assert "never rose" in advice("classify", settings, falling, found)
-    assert "noisy" in advice("classify", settings, turned, {**found, "minimum": 1e-7})
+
+    def said(curve=turned, found=found, batches=40):
+        return advice("classify", settings, curve, found, batches)
+
+    assert said().startswith("0.03 is a good highest learning rate for “Classify”: it is a tenth of the rate with")
+    language = advice("finetune", settings, turned, found, 40)
+    assert language.startswith("0.0052 is a good highest learning rate for “Fine-tune”: it lies in the middle")
+    assert said().endswith("Before the search it was set to 0.01.") and "never rose" not in said()
+    assert "never rose" in said(falling)
+    assert said(found={**found, "slide": 0.1}).startswith("0.1 is a good highest learning rate for “Classify”: it lies")
+    settings.lr_max = 0.02
+    assert "set to 0.02, which is as good" in said(), "a search is exact by a factor of two or three"
     settings.phases = [config.PhaseSettings()]
-    assert "Before the search the table of phases set it." in advice("classify", settings, turned, found)
-    assert advice("classify", settings, turned, dict.fromkeys(NAMES)).startswith("The loss fell too little")
+    assert "Before the search the table of phases set it." in said()
+    assert said(found=dict.fromkeys(NAMES)).startswith("The loss fell too little for a suggestion. Keep the rate")
+
+
+def test_a_search_over_few_batches_is_not_to_be_relied_on():
+    found = {"valley": 0.0052, "steepest": None, "minimum": None, "slide": None}
+    settings = config.ClassifySettings()
+    assert "only 3 batches" in advice("classify", settings, Curve(smoothed=[2, 1, 3]), found, 3)
+    assert "only" not in advice("classify", settings, Curve(smoothed=[2, 1, 3]), found, 10)
+
+
+def test_what_lies_in_the_flat_beginning_or_beyond_the_lowest_loss_is_not_offered():
+    """A curve that is flat but for noise to .001 and falls from there to 1, as those of small sets are."""
+    rates = list(np.logspace(-7, 1, 100))
+    decade = np.log10(rates)
+    noise = 0.02 * np.random.default_rng(3).normal(size=100).cumsum() / np.sqrt(np.arange(1, 101))
+    losses = list(2.5 - 0.3 * np.clip(decade + 3, 0, 3) / 3 + noise + 5 * np.clip(decade, 0, None) ** 2)
+    found = {"valley": 0.05, "steepest": 1e-6, "minimum": 0.0002, "slide": 5.0}
+    assert plausible(Curve(rates, losses, losses), 100, found) == {
+        "valley": 0.05, "steepest": None, "minimum": None, "slide": None,
+    }  # fmt: skip
+    assert plausible(Curve(), 100, found) == dict.fromkeys(NAMES)
+
+
+@pytest.mark.parametrize("name", list(ORACLE))
+def test_on_clear_curves_the_advised_rate_is_offered(name):
+    rates, curves = known_curves()
+    curve = Curve(list(rates), list(curves[name]), list(curves[name]))
+    found = suggestions(curve, 100)
+    offered = plausible(curve, 100, found)
+    name = advised(offered, "classify")
+    assert offered[name] == found[name] and offered[advised(offered, "pretrain")] == found["valley"]
+
+
+def test_the_next_best_suggestion_is_advised_where_the_first_is_not_offered():
+    assert advised({"valley": 0.1, "steepest": 0.2, "minimum": None, "slide": None}, "classify") == "valley"
+    assert advised({"valley": None, "steepest": 0.2, "minimum": 0.3, "slide": None}, "finetune") == "steepest"
+    assert advised(dict.fromkeys(NAMES), "classify") == ""
 
 
 class Watching(Control):

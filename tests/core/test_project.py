@@ -1,14 +1,15 @@
 """A project is a folder; what is done, ready or stale follows from fingerprints."""
 
 import threading
+import time
 
 import pytest
 
-from ulmfit_core import files
+from ulmfit_core import events, files
 from ulmfit_core.config import DataSettings, Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import INPUTS, Project
-from ulmfit_core.run import launch
+from ulmfit_core.run import Run, launch
 
 
 @pytest.fixture
@@ -82,6 +83,63 @@ def test_an_unfinished_run_with_a_checkpoint_can_be_resumed(project):
     assert project.resumable_run("finetune").folder == folder
     project.recipe.finetune.epochs += 1
     assert project.resumable_run("finetune") is None
+
+
+def finished(project, step, names_itself=True):
+    """The files of a finished training: its run, and the bundle that took the place of the one before."""
+    run = Run(project.new_run_folder(step))
+    run.emit(events.Ended("done"))
+    run.close()
+    if names_itself:
+        files.write_json(project.bundle_folder(step) / "model.json", {"facts": {"run": run.folder.name}})
+    return run.folder.name
+
+
+@pytest.mark.parametrize("names_itself", [True, False], ids=["named", "of an earlier version"])
+def test_a_step_is_done_only_where_todays_settings_made_what_is_there(project, names_itself):
+    for step in ("import", "vocab"):
+        finished(project, step, False)
+    first = finished(project, "finetune", names_itself)
+    assert project.finished_run("finetune").id == first and project.waits_for("classify") == ""
+    project.recipe.finetune.epochs += 1
+    time.sleep(0.002)  # runs are named by the millisecond
+    second = finished(project, "finetune", names_itself)
+    assert project.finished_run("finetune").id == second
+    project.recipe.finetune.epochs -= 1  # back to what the first run had, whose model is gone
+    assert project.state("finetune").mark == "stale"
+    assert project.waits_for("classify") == "Waits for “Fine-tune”.", "else it would begin from the other model"
+    project.recipe.finetune.epochs += 1
+    assert project.state("finetune").mark == "done"
+
+
+def test_a_model_whose_run_was_deleted_counts_for_no_settings(project):
+    finished(project, "finetune")
+    project.recipe.finetune.epochs += 1
+    time.sleep(0.002)
+    second = finished(project, "finetune")
+    project.delete_run(next(run for run in project.runs() if run.id == second))
+    project.recipe.finetune.epochs -= 1
+    assert project.state("finetune").mark == "stale", "the run that is left did not make this model"
+
+
+def test_a_training_killed_after_its_model_was_saved_is_not_done(project):
+    finished(project, "finetune")
+    project.recipe.finetune.epochs += 1
+    killed = project.new_run_folder("finetune")
+    files.write_json(project.bundle_folder("finetune") / "model.json", {"facts": {"run": killed.name}})
+    assert project.state("finetune").mark == "stale"
+    project.recipe.finetune.epochs -= 1
+    assert project.state("finetune").mark == "stale"
+
+
+def test_an_import_is_done_only_with_the_rows_that_are_there(project):
+    launch(project, "import")
+    project.recipe.data.seed = 7
+    launch(project, "import")
+    assert project.state("import").mark == "done"
+    project.delete_run(project.runs()[-1])
+    project.recipe.data.seed = 42
+    assert project.state("import").mark == "stale"
 
 
 def test_a_run_that_is_removed_while_one_looks_is_left_out(tmp_path):

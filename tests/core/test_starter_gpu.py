@@ -9,7 +9,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from tests.core.test_low_shot import SMALL, data, on_path, run  # noqa: F401
+from tests.core.test_low_shot import SMALL, data, run  # noqa: F401
 from ulmfit_core.models import bundle as bundles
 from ulmfit_core.project import Project
 from ulmfit_core.run import launch

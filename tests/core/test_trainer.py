@@ -492,6 +492,35 @@ def test_the_best_epoch_is_kept_in_the_direction_of_its_metric(tmp_path, valid, 
     assert torch.equal(stage.flat(), stage.shown[best])
 
 
+class TiedStage(ToyStage):
+    """Each epoch answers as told, so that several are alike."""
+
+    best_metric = "accuracy"
+    higher_is_better = True
+    right = (0.5, 0.7, 0.7, 0.7, 0.6)
+
+    def validate(self, run):
+        figures = super().validate(run)
+        return {**figures, "accuracy": self.right[len(self.shown)]}
+
+
+def test_of_epochs_that_are_alike_the_one_with_the_lower_loss_is_kept_also_after_a_resume(tmp_path):
+    def made():
+        return TiedStage(toy_settings(epochs=5, checkpoint_seconds=100), valid=[1, 3, 2, 2.5, 0])
+
+    whole = made()
+    told = toy_run(whole, tmp_path / "whole")
+    assert [event.best for event in told if isinstance(event, events.EpochEnded)] == [True, True, True, False, False]
+    assert torch.equal(whole.flat(), whole.shown[2])
+    cut, again = made(), made()
+    with pytest.raises(Stopped):
+        toy_run(cut, tmp_path / "parts", StopAfter(26))
+    assert len(cut.shown) == 2, "stopped in the third epoch, before the tie"
+    again.shown = cut.shown  # its figures go on where the first sitting ended
+    toy_run(again, tmp_path / "parts", resume=True)
+    assert torch.equal(again.flat(), whole.flat())
+
+
 def test_the_stage_is_told_how_far_it_is_before_each_step(tmp_path):
     stage = ToyStage(toy_settings(epochs=2, checkpoint_seconds=100))
     toy_run(stage, tmp_path)

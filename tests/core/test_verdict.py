@@ -106,6 +106,38 @@ def test_a_training_that_goes_well_is_never_called_ill(epochs):
     assert found is None or found.kind == "improves"
 
 
+def measured_on(told: list[events.Event], rows: int) -> list[events.Event]:
+    """The same curve, as if its figures had been measured on so many validation rows."""
+    return [
+        EpochEnded(e.epoch, e.phase, e.step, {**e.metrics, "valid_rows": rows}, e.best, at=e.at)
+        if isinstance(e, EpochEnded) else e for e in told
+    ]  # fmt: skip
+
+
+def test_few_validation_rows_cannot_tell_and_the_verdict_does_not_flip():
+    told = measured_on(curve("classify_support"), 56)
+    epochs = sum(isinstance(event, EpochEnded) for event in told)
+    kinds = [verdict(at_work(told, count)).kind for count in range(2, epochs + 1)]
+    assert set(kinds) == {"too few rows to tell"} and verdict(told).kind == kinds[0]
+    assert verdict(told).knob == "" and "Only 56 texts" in verdict(told).sentence
+    assert "chance alone moves the share by 6%" in verdict(told).sentence  # p = 39 of 56: sqrt(.69 * .31 / 56)
+    assert verdict(measured_on(told, 560)).kind == "overfits", "with ten times as many rows the loss is to be believed"
+
+
+def test_even_few_rows_tell_where_right_answers_become_fewer_by_more_than_chance():
+    told = measured_on(curve("classify_40_epochs_60_rows"), 6)
+    assert verdict(at_work(told, 10)).kind == "too few rows to tell", "half of them right, as in its best epoch"
+    found = verdict(measured_on(told, 20))
+    assert found.kind == "overfits", "a sixth less right is more than a standard error of 10 %"
+    assert verdict(measured_on(curve("classify_rate_30_times"), 20)).kind == "diverges", "the gravest comes first"
+    assert verdict(measured_on(curve("classify_rate_1e-6"), 20)).kind == "stands still"
+
+
+def test_no_number_of_epochs_is_advised_before_the_end():
+    told = curve("classify_40_epochs_60_rows")
+    assert verdict(told).knob == "epochs" and verdict(at_work(told, 30)).knob == ""
+
+
 def test_what_is_no_training_has_no_verdict():
     assert verdict([]) is None
     assert verdict([Started("import", "Import"), Ended("done")]) is None

@@ -55,7 +55,7 @@ def test_a_sentence_is_pinned_with_its_label_and_kept_in_the_project(qtbot, proj
     part.label.setCurrentIndex(part.label.count() - 1)
     qtbot.keyClicks(part.text, f"  {LONG} ")
     qtbot.keyClick(part.text, Qt.Key.Key_Return)
-    assert part.text.text() == ""
+    assert part.text.text() and part.text.selectedText() == part.text.text(), "it stays, and typing replaces it"
     assert project_session.project.recipe.insight.watched == [WatchedSentence(text=LONG, label="happy")]
     assert LONG in (project_session.project.folder / "project.toml").read_text(encoding="utf-8")
     part.refresh()
@@ -137,9 +137,10 @@ def test_forgetting_is_said_as_a_share_of_the_perplexity(tabs):
     made = tabs("finetune")
     made.show_events(list(losses.values()))
     assert "8% worse" in made.tabToolTip(3)
-    assert made.forgetting.figure.text() == "8% worse"
+    assert made.forgetting.figure.text() == "General text: 8% worse than before"
     assert made.forgetting.curve.lines[0].epochs == [0, 1, 2]
-    assert "better" in sentence(-0.1) and "as well as" in sentence(0.001)
+    assert "10% better than before. Measured by the loss on everyday general sentences" in sentence(-0.1)
+    assert "as good as before" in sentence(0.001)
     assert "lower rate" in sentence(0.9) and "lower rate" not in sentence(0.2)
     made.show_events([Started("finetune", "x"), EpochEnded(0, 0, 1, {"train_loss": 1.0, "valid_loss": 1.0}, True)])
     assert "nothing to measure" in made.forgetting.sentence.text() and not made.forgetting.curve.isVisible()

@@ -104,6 +104,7 @@ def test_all_of_the_declaration_is_told(qtbot, kind):
         for told in (row.control.toolTip(), row.control.whatsThis()):
             assert "Default: " in told and f"In project.toml: {name}" in told
         assert field.description in row.control.accessibleDescription()
+        assert row.note.text() not in row.control.whatsThis(), "help says what does not stand below the field anyway"
         assert row.note.text() == field.description, "no name of the file's in the line a newcomer reads"
         source = field.json_schema_extra["source"]
         assert not source or f"Source: {source}" in row.control.accessibleDescription()

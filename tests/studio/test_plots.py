@@ -20,6 +20,7 @@ from studio.widgets.live_plot import LivePlot
 from studio.widgets.overlay import Overlay
 from studio.widgets.plot_export import figures, save_csv
 from studio.widgets.plot_window import Window
+from studio.widgets.rate_plot import sign_of
 from studio.widgets.schedule_preview import STEPS_PER_EPOCH, coming_plan
 from studio.widgets.third_plot import KINDS, NONE_LOGGED
 from ulmfit_core import events
@@ -253,6 +254,14 @@ def test_smoothing_is_chosen(qtbot, plot, long_run):
         rough.append(np.abs(np.diff(loss)).max() if loss is not None and len(loss) else None)
     assert rough[0] is None and rough[2] < rough[1]
     assert "smoothed" in plot.loss.legend.text()
+
+
+def test_the_rates_are_told_apart_by_shapes_too(plot, long_run):
+    plot.show_run(long_run)
+    plot.reread()
+    shapes = [signs.opts["symbol"] for signs in plot.rate.signs]
+    assert len(set(shapes)) == len(shapes) == len(plot.plan.groups) and all(len(s.points()) for s in plot.rate.signs)
+    assert all(sign_of(number) in plot.rate.legend.text() for number in range(len(shapes)))
 
 
 def test_the_strip_shows_what_is_planned_and_what_has_happened(plot, long_run):

@@ -11,7 +11,7 @@ from PySide6.QtCore import QPointF, Qt
 from studio.screens.runs import RunsScreen
 from studio.screens.training import ClassifyScreen, FinetuneScreen
 from studio.widgets.rate_curve import SUGGESTIONS, loss_range
-from studio.widgets.rate_finder import JOB, STOPPED
+from studio.widgets.rate_finder import JOB, STOPPED, TRAINED, changed_since
 from ulmfit_core import events
 from ulmfit_core.config import PhaseSettings
 from ulmfit_core.run import Run
@@ -44,7 +44,8 @@ def recorded(project_session):
     for step, (rate, loss) in enumerate(zip(rates, losses, strict=True)):
         run.emit_step([step, loss + 0.05 * (-1) ** step, loss, rate])
     report = {
-        "stage": "classify", "groups": 1, "rates": list(rates), "losses": list(losses), "smoothed": list(losses),
+        "stage": "classify", "groups": 1, "advised": "minimum", "batches": 40,
+        "rates": list(rates), "losses": list(losses), "smoothed": list(losses),
         "suggestions": FOUND, "advice": "The loss falls from 0.0001 to 0.03.",
     }  # fmt: skip
     run.emit(events.Ended("done", report=report))
@@ -71,6 +72,40 @@ def test_an_earlier_search_is_shown_with_its_suggestions(show, recorded):
     assert finder.advice.text() == "The loss falls from 0.0001 to 0.03."
     x, _ = finder.curve.smoothed.getData()
     assert x[0] == pytest.approx(-7) and x[-1] == pytest.approx(1)
+
+
+def test_the_advised_suggestion_has_the_accent_and_what_learned_is_said(qtbot, show, recorded):
+    screen = show(ClassifyScreen)
+    finder = screen.finder
+    assert [name for name, take in finder.takes.items() if take.property("primary")] == ["minimum"]
+    assert not finder.start.property("primary") and finder.trained.text() == TRAINED[1]
+    finder.groups.setFocus()
+    qtbot.keyClick(finder.groups, Qt.Key.Key_Down)
+    assert finder.trained.text() == TRAINED[0]
+
+
+def test_before_a_search_no_empty_axes_are_drawn(show):
+    screen = show(ClassifyScreen)
+    curve = screen.finder.curve
+    assert not curve.plot.getPlotItem().isVisible() and "Press “Search”" in curve.nothing.text()
+
+
+def test_a_search_says_that_settings_or_texts_were_changed_after_it(project_session, show, recorded, write_run):
+    project = project_session.project
+    screen = show(ClassifyScreen)
+    finder = screen.finder
+    finder.takes["minimum"].click()
+    assert not finder.age.isVisible() and finder.advice.isVisible(), "taking its rate makes no search old"
+    project_session.change("classify.drop_mult", 0.7)
+    assert finder.age.text() == "Made before the settings were changed: search again."
+    assert finder.age.isVisible() and not finder.advice.isVisible()
+    assert not any(take.property("primary") for take in finder.takes.values()) and finder.start.property("primary")
+    project_session.change("classify.drop_mult", 0.5)
+    assert not finder.age.isVisible()
+    write_run(project, "finetune")
+    assert changed_since(project, "classify", recorded) == "“Fine-tune” was run again"
+    project_session.change("data.valid_fraction", 0.3)
+    assert changed_since(project, "classify", recorded) == "the texts were changed"
 
 
 def test_a_search_of_another_step_is_not_shown(show, recorded):

@@ -37,6 +37,20 @@ def test_the_second_window_reads_and_says_so(window: MainWindow, held, qtbot) ->
         window.session.project.new_run_folder("import")
 
 
+def test_what_cannot_be_changed_does_not_look_as_if_it_could(window: MainWindow, held) -> None:
+    project, _ = held
+    window.session.open(project.folder)
+    for name, parts in {
+        "dataset": lambda screen: [screen.mapping.fields["data"].edit, screen.mapping.add, screen.mapping.places],
+        "vocab": lambda screen: [screen.start_from.choice, screen.form],
+        "classify": lambda screen: [screen.insight.watched.text, screen.insight.watched.add_button, screen.phases],
+    }.items():
+        window.go(name)
+        assert not [part for part in parts(window.screens[name]) if part.isEnabled()], name
+    assert window.train_hindrance.text() == "This window only reads the project."
+    assert window.screens["dataset"].mapping.verticalScrollBar().isEnabled(), "it can still be read to its end"
+
+
 def test_it_follows_what_the_other_saves(window: MainWindow, held) -> None:
     project, _ = held
     window.session.open(project.folder)

@@ -60,7 +60,7 @@ def test_a_job_without_steps_shows_its_progress_and_ends_as_done(qtbot, project_
         press(qtbot, bar.start_button)
         bar._hear(events.Progress("Reading", 30, 120))
         bar.tick()
-        assert bar.overall.caption.text() == "Reading: 30 of 120  (25%)"
+        assert bar.overall.caption.text() == "Reading: 30 of 120 (25%)"
         assert bar.overall.bar.value() == 250
         assert enabled(bar) == {"stop"}
     assert bar.status.text().startswith("Done.")

@@ -81,7 +81,7 @@ def test_a_training_shows_its_epochs_texts_and_curves(screen: RunsScreen) -> Non
     add_training(screen.session)
     screen.refresh()
     choose(screen, 0)
-    assert screen.table.texts()[0][4] == "perplexity 33.10"
+    assert screen.table.texts()[0][4] == "validation perplexity 33.10"
     assert screen.details.epochs.texts()[1] == ["2", "3.5", "33.1", "★"]
     assert screen.details.texts.texts() == [["2", "The sun came out"]]
     assert "Curves" in visible_tabs(screen) and "Curve" not in visible_tabs(screen)
@@ -215,9 +215,30 @@ def test_a_menu_offers_what_to_compare_with(screen: RunsScreen) -> None:
     choose(screen, 0)
     screen.others.aboutToShow.emit()
     offered = screen.others.actions()
-    assert [action.text().split("   ")[0] for action in offered] == ["Fine-tune the language model", "Import the data"]
+    assert [action.text().split("   ")[0] for action in offered] == ["Fine-tune the language model"], "no import"
     offered[0].trigger()
     assert len(screen.chosen) == 2 and screen.pages.currentWidget() is screen.comparison
+
+
+def test_what_cannot_be_compared_offers_nothing_and_says_why(screen: RunsScreen) -> None:
+    assert not screen.compare.isEnabled() and "no figures" in screen.compare.toolTip(), "an import"
+    add_training(screen.session)
+    screen.refresh()
+    choose(screen, 0)
+    assert not screen.compare.isEnabled() and "no other run of this job" in screen.compare.toolTip()
+
+
+def test_a_run_of_a_newer_version_is_shown_with_a_line_that_says_so(screen: RunsScreen) -> None:
+    run = add_training(screen.session)
+    with (run.folder / "events.jsonl").open("ab") as log:
+        log.write(b'{"event": "Calibrated", "at": 1.0, "bins": 10}\n')
+        log.write(b'{"event": "Ended", "at": 2.0, "status": "done", "mood": "good"}\n')
+    screen.refresh()
+    choose(screen, 0)
+    assert screen.table.texts()[0][2] == "done" and screen.details.epochs.rowCount() == 2
+    assert "2 lines of its log say more than this version understands" in screen.remark.text()
+    choose(screen, 1)
+    assert not screen.remark.isVisible()
 
 
 # Running again
@@ -429,7 +450,9 @@ def test_the_best_result_knows_which_way_is_up() -> None:
 
 
 def test_an_evaluation_says_what_it_found() -> None:
-    assert measured({"accuracy": 0.623, "rows": 1000}) == "accuracy 62.3% on 1,000 rows"
+    assert measured({"accuracy": 0.623, "rows": 1000}) == "file accuracy 62.3%, 1,000 rows"
+    assert measured({"accuracy": 0.5, "rows": 8, "split": "test"}) == "test accuracy 50.0%, 8 rows"
+    assert measured({"accuracy": 0.5, "rows": 8, "split": "valid"}) == "validation accuracy 50.0%, 8 rows"
     assert measured({"size": 1500}) == ""
 
 

@@ -6,7 +6,8 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton
 
-from studio.screens.training import ClassifyScreen, FinetuneScreen, PretrainScreen
+from studio import theme
+from studio.screens.training import STALE, ClassifyScreen, FinetuneScreen, PretrainScreen
 
 
 @pytest.fixture
@@ -82,6 +83,51 @@ def test_turning_a_knob_shows_the_coming_schedule_and_a_button_leads_back(qtbot,
     qtbot.mouseClick(screen.last_run, Qt.MouseButton.LeftButton)
     assert screen.plot.curves.folder == folder
     assert len(screen.epochs.texts()) == 4
+
+
+def test_results_of_earlier_settings_are_grey_and_said_to_be_so(qtbot, project_session, show, write_run):
+    write_run(project_session.project, "finetune")
+    screen = show(FinetuneScreen)
+    assert screen.sentence.text() == screen.explanation
+    screen.show_message("The training finished.")
+    height = screen.head.height()
+    box = screen.form.control("drop_mult")
+    box.selectAll()
+    qtbot.keyClicks(box, "0.9")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert screen.notice.text == "", "what was said of the last run does not hold for the next one"
+    assert screen.sentence.isVisible() and screen.head.height() == height, "nothing below has moved"
+    qtbot.mouseClick(screen.last_run, Qt.MouseButton.LeftButton)
+    assert screen.sentence.text() == STALE
+    assert screen.plot.loss.plot.getPlotItem().opacity() < 0.5
+    assert screen.epochs.item(0, 1).foreground().color().name() == theme.colours().muted
+    project_session.change("finetune.drop_mult", 0.5)
+    assert screen.sentence.text() == screen.explanation
+    assert screen.plot.loss.plot.getPlotItem().opacity() == 1
+
+
+def test_a_changed_setting_moves_no_screen_down_with_a_strip(window, project_session, write_run):
+    for job in ("import", "vocab"):
+        folder = project_session.project.new_run_folder(job)
+        (folder / "events.jsonl").write_bytes(b'{"event": "Ended", "at": 0, "status": "done"}\n')
+    write_run(project_session.project, "finetune")
+    window.go("finetune")
+    project_session.change("finetune.drop_mult", 0.9)
+    assert project_session.project.state("finetune").mark == "stale"
+    assert window.hint.text == "", "the step's own bar says it"
+    assert window.screens["finetune"].bar.status.text() == "Settings or inputs changed since the last run."
+    project_session.change("vocab.size", 140)
+    assert "out of date" in window.hint.text and "Vocabulary" in window.hint.action.text()
+
+
+def test_epochs_left_to_the_program_are_shown_with_their_number(project_session, show, run_job):
+    project_session.change("classify.epochs", 0)
+    screen = show(ClassifyScreen)
+    assert screen.form.control("epochs").text() == "automatic", "the texts are not counted yet"
+    assert run_job(project_session, "import").status == "done"
+    screen.refresh()
+    assert screen.form.control("epochs").text() == "automatic (25)"
+    assert screen.form.control("epochs").read() == 0
 
 
 def test_a_stopped_run_can_be_resumed(project_session, show, write_run):

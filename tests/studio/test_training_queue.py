@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QApplication, QLineEdit
 
 from studio import notify
 from studio.main_window import MainWindow
 from studio.session import Session
+from studio.standing import standing_of_evaluation, standing_of_training
 from studio.training_queue import NOTHING_OPEN, open_steps
 from ulmfit_core import catalog, events
 
@@ -172,6 +174,41 @@ def test_who_looks_elsewhere_is_left_there(window: MainWindow, recipe, tmp_path,
         window.go("runs")
         session.finish()
     assert window.current == "runs"
+
+
+def test_from_a_screen_that_is_no_step_the_queue_leads_nowhere(window, recipe, tmp_path, qtbot, quick_jobs):
+    session = opened(window, recipe, tmp_path)
+    window.go("runs")
+    with qtbot.waitSignal(session.queue.ended, timeout=60_000):
+        window.train_everything()
+    assert window.current == "runs"
+
+
+def test_who_fills_something_in_is_not_led_away(window, recipe, tmp_path, qtbot, endless_import, quick_jobs):
+    session = opened(window, recipe, tmp_path)
+    with qtbot.waitSignal(session.queue.ended, timeout=60_000):
+        window.train_everything()
+        boxes = window.screens["dataset"].findChildren(QLineEdit)
+        box = next(each for each in boxes if each.isVisible() and each.isEnabled())
+        box.setFocus()
+        qtbot.waitUntil(lambda: QApplication.focusWidget() is box)
+        session.finish()
+    assert window.current == "dataset"
+
+
+def test_at_the_end_it_is_said_who_is_ahead(project_session: Session) -> None:
+    report = {"split": "test", "accuracy": 0.84, "rows": 500, "baseline_tfidf": {"accuracy": 0.88}}
+    assert standing_of_evaluation(report) == (
+        "Of the test texts 84.0% are answered right; plain word counts (TF-IDF) reach 88.0%: word counts are ahead by "
+        "4.0 points (20 of 500 texts)."
+    )
+    assert standing_of_evaluation({**report, "split": "valid", "accuracy": 0.9}).startswith("Of the validation texts")
+    assert "the answers are ahead by 2.0 points (10 of" in standing_of_evaluation({**report, "accuracy": 0.9})
+    assert "both are alike" in standing_of_evaluation({**report, "accuracy": 0.88})
+    blend = {"valid_rows": 100, "answers": "blend", "network": {"accuracy": 0.7}, "word_counts": {"accuracy": 0.75}}
+    said = standing_of_training({"blend": blend})
+    assert "word counts are ahead by 5.0 points (5 of 100 texts). The answers are made of both." in said
+    assert standing_of_training({}) == ""
 
 
 def test_the_strip_shows_what_is_done_runs_and_comes(

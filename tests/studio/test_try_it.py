@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import Qt
 
+from studio.screens import SCREENS
 from studio.screens.try_it import TryItScreen, answer_sentence, shown
+from tests.studio.test_main_window import give_focus
 
 
 def show(qtbot, session) -> TryItScreen:
@@ -40,6 +42,27 @@ def test_the_answer_follows_the_typing(qtbot, screen):
     assert f"{part.label.text()} " in part.bars.accessibleDescription()
     qtbot.keyClicks(part.text, " and we wept")
     qtbot.waitUntil(lambda: part._answer.text == "The sun came out and we wept", timeout=30_000)
+
+
+def click_on_rail(qtbot, window, name: str) -> None:
+    row = list(SCREENS).index(name)
+    place = window.rail.visualItemRect(window.rail.item(row)).center()
+    qtbot.mouseClick(window.rail.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def test_whoever_comes_to_try_can_type_at_once(qtbot, trained_session, window):
+    window.go("runs")
+    for come in (lambda: click_on_rail(qtbot, window, "try_it"), lambda: window.go("try_it"), window.go_back):
+        window.rail.clearFocus()
+        come()
+        assert window.current == "try_it"
+        assert window.focusWidget() is window.screens["try_it"].classifier.text
+        window.go("runs")
+    give_focus(qtbot, window.rail)
+    qtbot.keyClick(window.rail, Qt.Key.Key_Up)
+    assert window.current == "try_it" and window.rail.hasFocus(), "whoever walks along the rail stays on it"
+    qtbot.keyClick(window.rail, Qt.Key.Key_Return)
+    assert window.focusWidget() is window.screens["try_it"].classifier.text
 
 
 def test_only_the_latest_text_is_answered(qtbot, screen):
@@ -102,8 +125,8 @@ def test_a_damaged_model_is_reported_in_words(qtbot, screen, trained_session):
     assert "weights.safetensors" in screen.notice.text
 
 
-def test_bars_keep_the_labels_order_unless_there_are_too_many():
-    assert list(shown({"b": 0.1, "a": 0.9})) == ["b", "a"]
+def test_the_likeliest_label_is_the_first_bar():
+    assert list(shown({"b": 0.1, "a": 0.9})) == ["a", "b"]
     many = {f"class {number}": number / 1000 for number in range(30)}
     assert list(shown(many))[:2] == ["class 29", "class 28"] and len(shown(many)) == 12
 
@@ -114,4 +137,4 @@ def test_a_blended_answer_says_so():
     network = Prediction("text", "sad", {"sad": 0.7, "happy": 0.3})
     assert answer_sentence(network) == "The classifier gives “sad” 70.0%."
     blended = Prediction("text", "sad", {"sad": 0.7, "happy": 0.3}, 0.35)
-    assert answer_sentence(blended) == "The classifier gives “sad” 70.0%, blended with word counts: weight .35."
+    assert answer_sentence(blended) == "The classifier gives “sad” 70.0%, blended with word counts, which weigh 35%."

@@ -58,6 +58,19 @@ def test_a_sample_is_opened_and_trained(window, welcome: WelcomeScreen, qtbot, m
         queue.stop()
 
 
+@pytest.mark.parametrize("picked", ["balanced", "paper"])
+def test_tab_leads_to_the_size_that_is_picked(window, welcome: WelcomeScreen, qtbot, picked) -> None:
+    window.new_project()
+    form = welcome.form
+    form.browse.setFocus()
+    form.sizes[picked].click()  # as its underlined letter does, which moves no focus
+    qtbot.keyClick(form.browse, Qt.Key.Key_Tab)
+    assert form.focusWidget() is form.templates["starter"]
+    qtbot.keyClick(form.focusWidget(), Qt.Key.Key_Tab)
+    assert form.focusWidget() is form.sizes[picked]
+
+
+
 def test_the_menu_opens_a_sample(window) -> None:
     menu = next(menu for menu in window.findChildren(QMenu) if menu.title() == "Open a &sample")
     titles = [each.title for each in sample.SAMPLES.values()]

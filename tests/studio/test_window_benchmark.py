@@ -18,14 +18,6 @@ from ulmfit_core.run import launch
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def on_path():
-    """The scripts import each other by name, as they do when they are run."""
-    sys.path.insert(0, str(BENCHMARKS))
-    yield
-    sys.path.remove(str(BENCHMARKS))
-
-
 @pytest.fixture
 def ready(recipe: Recipe, tmp_path: Path) -> Project:
     """Pretraining can begin, and goes on for longer than a test waits."""

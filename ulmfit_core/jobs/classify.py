@@ -241,7 +241,8 @@ class ClassifierStage:
         scores = self.valid_scores(run)
         truth = torch.from_numpy(self._valid.labels.astype(np.int64))
         loss = float(F.cross_entropy(torch.from_numpy(scores), truth))
-        return {"valid_loss": loss, **metrics.classification(scores.argmax(1), self._valid.labels)}
+        figures = metrics.classification(scores.argmax(1), self._valid.labels)
+        return {"valid_loss": loss, **figures, "valid_rows": len(self._valid)}
 
     def valid_scores(self, run: Run) -> np.ndarray:
         """(validation rows, classes), before softmax."""

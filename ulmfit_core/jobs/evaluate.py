@@ -12,7 +12,7 @@ from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.formats import BadRow
 from ulmfit_core.data.gather import read_another
 from ulmfit_core.errors import UserError
-from ulmfit_core.inference import baseline
+from ulmfit_core.inference import answers, baseline
 from ulmfit_core.inference.predictor import Predictor
 from ulmfit_core.jobs.blend import words_of
 from ulmfit_core.models.word_counts import Pool
@@ -29,14 +29,12 @@ def evaluate(project: Project, run: Run, data: Path | None = None, split: str = 
 
     The figures are those of the answers. Where they are blended with word counts, `blend` says with what weight and
     `network` what the network alone reaches. Where the project has no test rows the validation rows are used, with word
-    counts fitted without them, and the report says so. Raises UserError where nothing is labelled.
+    counts fitted without them, and the report says so. Every single answer is kept in the run's folder
+    (inference/answers.py). Raises UserError where nothing is labelled.
     """
     dataset = Dataset.open(project.dataset_folder)
     predictor = Predictor.load(project.bundle_folder("classify"))
-    if data is not None:
-        name, texts, labels, ids = _file(data, project, run)
-    else:
-        name, texts, labels, ids = _rows(dataset, split)
+    name, texts, labels, ids, rows = _rows(dataset, split) if data is None else _file(data, project, run)
     unknown = sorted(set(labels) - set(predictor.labels))
     if unknown:
         raise UserError(f"{name} has labels that the classifier never saw: {', '.join(unknown[:5])}.")
@@ -52,33 +50,39 @@ def evaluate(project: Project, run: Run, data: Path | None = None, split: str = 
         **_baselines(dataset, predictor, texts, truth),
     }
     report["worst"] = _worst(texts, ids, truth, scores, predictor.labels)
+    report["training_rows"] = dataset.class_counts("train")
     if dataset.transductive:
         report["transductive"] = True
     if run.folder:
+        answers.save(run.folder, answers.Answers(predictor.labels, texts, ids, rows, truth, scores))
         files.write_json(run.folder / "report.json", report)
         run.emit(events.Artefact("report", str(run.folder / "report.json")))
     return report
 
 
-def _rows(dataset: Dataset, split: str) -> tuple[str, list[str], list[str], list[str]]:
-    """(split used, texts, labels, ids); validation rows where there is no test."""
+Measured = tuple[str, list[str], list[str], list[str], np.ndarray]
+
+
+def _rows(dataset: Dataset, split: str) -> Measured:
+    """(split used, texts, labels, ids, row numbers); validation rows where there is no test."""
     rows = dataset.labelled_rows(split)
     if len(rows) == 0 and split == "test":
         return _rows(dataset, "valid")
     if len(rows) == 0:
         raise UserError("The data has no labelled rows to measure on. Give a test file or raise the test fraction.")
-    return split, dataset.texts(rows), [dataset.labels[i] for i in dataset.label_ids[rows]], dataset.ids(rows)
+    return split, dataset.texts(rows), [dataset.labels[i] for i in dataset.label_ids[rows]], dataset.ids(rows), rows
 
 
-def _file(data: Path, project: Project, run: Run) -> tuple[str, list[str], list[str], list[str]]:
-    """(file, texts, labels, ids) of the labelled rows of a file that has the project's columns."""
+def _file(data: Path, project: Project, run: Run) -> Measured:
+    """(file, texts, labels, ids, no row numbers) of the labelled rows of a file that has the project's columns."""
     rows = list(run.track(read_another(data, project.recipe.data), "Reading", 0))
     usable = [row for row in rows if not isinstance(row, BadRow) and row.label]
     if len(usable) < len(rows):
         run.message(f"{len(rows) - len(usable)} rows of {data} are unusable or have no label.", "warning")
     if not usable:
         raise UserError(f"{data} has no labelled rows. Name a file with the columns of the project's data.")
-    return str(data), [row.text for row in usable], [row.label for row in usable], [row.id for row in usable]
+    labels, ids = [row.label for row in usable], [row.id for row in usable]
+    return str(data), [row.text for row in usable], labels, ids, np.full(len(usable), -1)
 
 
 def _forget_validation_rows(predictor: Predictor, dataset: Dataset, project: Project, run: Run) -> None:

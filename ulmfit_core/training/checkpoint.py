@@ -45,10 +45,16 @@ class Position:
     tail: int | None = None
     version: int = VERSION
 
-    def improves(self, value: float, higher_is_better: bool) -> bool:
-        """Whether no epoch before was as good. A figure that could not be measured gives way to any."""
+    def improves(self, metrics: dict[str, float], name: str, higher_is_better: bool) -> bool:
+        """Whether no epoch before was as good by the metric of that name; of two alike, the one of the lower loss.
+
+        A figure that could not be measured gives way to any.
+        """
+        value = metrics[name]
         if self.best is None or math.isnan(self.best):
             return True
+        if value == self.best:
+            return metrics["valid_loss"] < self.history[self.best_epoch]["valid_loss"]
         return value > self.best if higher_is_better else value < self.best
 
     def waited(self, first_epoch: int) -> int:

@@ -31,6 +31,13 @@ LABEL = "Finding a learning rate"
 # Of a curve the first tenth is left out, where the mean is young, and the last steps, where it goes up the wall.
 LAST_STEPS = 5
 SHORTEST_VALLEY = 3
+# The loss has begun to fall when it has gone so much of its way down for good, from where a quarter of the curve before
+# its lowest lies above: the very highest is but the draw of the first batches.
+BEGUN, START = 0.03, 0.75
+# Which suggestion is advised, the first that there is. A classifier was measured (docs/results.md, “The rate finder”);
+# a language model's batches hold many words, so that its curve is smooth and the valley, fastai's default, lies well.
+PREFERRED = {"classify": ("slide", "minimum", "valley", "steepest")}
+PREFERRED_OF_LANGUAGE = ("valley", "slide", "steepest", "minimum")
 # Slide: steps between the two ends of the interval, and how much their slopes may differ.
 INTERVAL, SLOPE_DIFFERENCE = 15, 0.005
 
@@ -173,8 +180,7 @@ def suggestions(curve: Curve, steps: int) -> dict[str, float | None]:
     valley: in the middle of the longest fall. steepest: where the loss falls fastest over the logarithm of the rate.
     minimum: a tenth of the rate with the lowest loss. slide: where, seen from the right, the curve stops bending.
     """
-    part = slice(steps // 10, len(curve.rates) - LAST_STEPS)
-    rates, losses = np.array(curve.rates[part]), np.array(curve.smoothed[part])
+    rates, losses = _part(curve, steps)
     if len(losses) < SHORTEST_VALLEY or losses.argmin() == 0:
         return {"valley": None, "steepest": None, "minimum": None, "slide": None}
     return {
@@ -183,6 +189,33 @@ def suggestions(curve: Curve, steps: int) -> dict[str, float | None]:
         "minimum": float(rates[losses.argmin()]) / 10,
         "slide": slide(rates, losses),
     }
+
+
+def plausible(curve: Curve, steps: int, found: dict[str, float | None]) -> dict[str, float | None]:
+    """The suggestions that lie where the loss fell for good, down to its lowest; None in place of the others.
+
+    In a flat beginning the loss goes up and down by the draw of the batches alone, and a rule may take that for a fall.
+    """
+    rates, losses = _part(curve, steps)
+    if len(losses) == 0:
+        return dict.fromkeys(found)
+    lowest = int(losses.argmin())
+    before = losses[: lowest + 1]
+    start = float(np.quantile(before, START))
+    not_begun = np.flatnonzero(before >= start - BEGUN * (start - before[-1]))
+    first, last = rates[not_begun[-1]], rates[lowest]
+    return {name: rate if rate and first <= rate <= last else None for name, rate in found.items()}
+
+
+def advised(found: dict[str, float | None], stage: str) -> str:
+    """The name of the suggestion to take for a stage; empty where there is none."""
+    return next((name for name in PREFERRED.get(stage, PREFERRED_OF_LANGUAGE) if found.get(name)), "")
+
+
+def _part(curve: Curve, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rates and smoothed losses of a test of `steps` steps without the first tenth and the last ones."""
+    part = slice(steps // 10, len(curve.rates) - LAST_STEPS)
+    return np.array(curve.rates[part]), np.array(curve.smoothed[part])
 
 
 def valley(rates: np.ndarray, losses: np.ndarray) -> float | None:

@@ -270,9 +270,8 @@ class Trainer:
         self._check_weights()
         self.ranks.check_same(self.stage.model.state_dict())
         metrics = self.ranks.from_first(lambda: self._judge(epoch))
-        value = metrics[self.stage.best_metric]
-        if self.at.improves(value, self.stage.higher_is_better):
-            self.at.best, self.at.best_epoch = value, epoch
+        if self._improves(metrics):
+            self.at.best, self.at.best_epoch = metrics[self.stage.best_metric], epoch
         self.at.history.append(metrics)
         self._average_if_stalled()
         self.at.epoch, self.at.window, self.state = epoch + 1, 0, None
@@ -283,13 +282,16 @@ class Trainer:
         with self.average.in_place():
             metrics = {"train_loss": self.at.epoch_loss / max(1.0, self.at.epoch_weight), **self._validate()}
             metrics["seconds"] = self._seconds()
-            best = self.at.improves(metrics[self.stage.best_metric], self.stage.higher_is_better)
+            best = self._improves(metrics)
             if best:
                 checkpoint.save_tensors(self.folder / "best.safetensors", self.stage.model.state_dict())
             phase = self.plan.phase_of_epoch(epoch)
             self.run.emit(events.EpochEnded(epoch, phase, self.at.step, metrics, best))
             self.stage.after_epoch(epoch, self.run)
         return metrics
+
+    def _improves(self, metrics: dict[str, float]) -> bool:
+        return self.at.improves(metrics, self.stage.best_metric, self.stage.higher_is_better)
 
     def _validate(self) -> dict[str, float]:
         self.stage.model.eval()
