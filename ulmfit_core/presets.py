@@ -41,11 +41,11 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "quick": Preset("Quick", "A small model that trains in minutes on any computer. Good for a first look.", {
         "vocab.size": 4000, "model.embedding": 96, "model.hidden": 192,
-        "finetune.epochs": 2, "classify.epochs": 0, "classify.lr_max": 0.02,
+        "finetune.epochs": 2, "finetune.layer_factor": 1.0, "classify.epochs": 0, "classify.lr_max": 0.02,
     }),
     "balanced": Preset("Balanced", "A medium model, for some thousand texts and an hour or so of computing.", {
         "vocab.size": 8000, "model.embedding": 200, "model.hidden": 400, "pretrain.epochs": 2,
-        "finetune.epochs": 6, "classify.epochs": 0, "classify.lr_max": 0.02,
+        "finetune.epochs": 6, "finetune.layer_factor": 1.0, "classify.epochs": 0, "classify.lr_max": 0.02,
     }),
     # Howard & Ruder 2018. What it does not print (pretraining, clipping) is that of its code.
     "paper": Preset("Paper", "The sizes that were published. Needs a graphics card, or a day or more without.", {
