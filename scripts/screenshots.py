@@ -1,7 +1,8 @@
-"""Draw docs/screenshots anew: every screen of the real window, in light and dark, with a trained project in it.
+"""Draw docs/screenshots anew: every screen of the real window, in light and dark and at twice the size.
 
 Run it as ``python scripts/screenshots.py [--project FOLDER] [--out FOLDER]``. Without a project the sample is
-trained first, which takes a few minutes. No display is needed.
+trained first, which takes a few minutes. No display is needed. Of a screen of twice as many pixels, which Qt is told
+of before it starts, a process of its own draws scale-2/.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -44,26 +46,35 @@ TYPED = "The door won't open any more and my little brother is inside."
 
 def main() -> int:
     options = arguments()
-    shutil.rmtree(PLACE, ignore_errors=True)  # of a run that was broken off
+    if not options.again:
+        shutil.rmtree(PLACE, ignore_errors=True)  # of a run that was broken off
     app = make_application(["screenshots"])
     collector = Collector(app)
     project = trained_project(options.project)
-    window = open_window()
-    for theme in ("light", "dark"):
+    draw(open_window(), project, options)
+    collector.stop()
+    if not options.again:
+        twice = ["--again", "--project", str(project.folder), "--out", str(options.out / "scale-2")]
+        subprocess.run([sys.executable, __file__, *twice], env={**os.environ, "QT_SCALE_FACTOR": "2"}, check=True)
+        shutil.rmtree(PLACE, ignore_errors=True)
+    return 0
+
+
+def draw(window: MainWindow, project: Project, options: argparse.Namespace) -> None:
+    for theme in ("light",) if options.again else ("light", "dark"):
         menus.choose_theme(theme)
         for name, (screen, prepare) in PICTURES.items():
             show(window, screen, project)
             prepare(window.screens[screen])
             save(window, options.out / f"{name}-{theme}.png")
-    collector.stop()
-    shutil.rmtree(PLACE, ignore_errors=True)
-    return 0
+    window.session.close_project()  # the next process could only read it
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--project", type=Path, help="a project to show in place of the sample")
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--again", action="store_true", help=argparse.SUPPRESS)  # the process of twice the size
     return parser.parse_args()
 
 
