@@ -74,8 +74,8 @@ def interrupted(project: Project) -> RunInfo | None:
 
 def cut_off(project: Project, step: str) -> RunInfo | None:
     """The run of a step that ended without a word, by a kill or a crash, if it is the last thing that was done."""
-    runs = [] if lock.holder(project.folder, lock.WORK) else project.runs()
-    return runs[-1] if runs and runs[-1].job == step and runs[-1].status == "unfinished" else None
+    last = None if lock.holder(project.folder, lock.WORK) else next(project.runs_of(), None)
+    return last if last and last.job == step and last.status == "unfinished" else None
 
 
 def last_step(run: RunInfo) -> int:

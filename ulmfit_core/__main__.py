@@ -356,7 +356,7 @@ def _print_card(project: Project, name: str, markdown: bool, as_json: bool) -> N
 
 def _named_run(project: Project, name: str) -> RunInfo:
     """The run of that id, the newest whose id ends with it, or the last one. Raises UserError where there is none."""
-    for each in reversed(project.runs()):
+    for each in project.runs_of():
         if name == "last" or each.id.endswith(name):
             return each
     raise UserError(f"{project.folder} has no run “{name}”. List them with: ulmfit runs {project.folder}")

@@ -186,11 +186,11 @@ class Project:
         """The folders of all runs, oldest first."""
         return [self.folder / "runs" / name for name in self._run_names()]
 
-    def runs_of(self, job: str) -> Iterator[RunInfo]:
-        """The runs of a job, newest first, each read only when it is asked for: a project may have thousands."""
+    def runs_of(self, job: str = "") -> Iterator[RunInfo]:
+        """The runs of a job, or of all, newest first, each read only when asked for: a project may have thousands."""
         for name in reversed(self._run_names()):
             run = _run_there(self.folder / "runs" / name) if _may_be(name, job) else None
-            if run and run.job == job:
+            if run and job in ("", run.job):
                 yield run
 
     def _run_names(self) -> list[str]:
@@ -336,8 +336,8 @@ def _run_there(folder: Path) -> RunInfo | None:
 
 
 def _may_be(name: str, job: str) -> bool:
-    """Whether a folder of that name may hold a run of `job`. A name that a person gave may hold any."""
-    return name.endswith(f"-{job}") or RUN_NAME.fullmatch(name) is None
+    """Whether a folder of that name may hold a run of `job`, "" for any. A name that a person gave may hold any."""
+    return not job or name.endswith(f"-{job}") or RUN_NAME.fullmatch(name) is None
 
 
 # The window asks for every step's state at each turn of a knob: what did not change is not read again.

@@ -115,9 +115,8 @@ def kind_of(reason: str) -> str:
 
 def import_of(folder: Path, fingerprint: str) -> RunInfo | None:
     """The run that imported the dataset in this folder; None where it was deleted."""
-    runs = Project(folder.parent, Recipe()).runs()
-    found = [run for run in runs if run.job == "import" and run.status == "done" and run.fingerprint == fingerprint]
-    return found[-1] if found else None
+    runs = Project(folder.parent, Recipe()).runs_of("import")
+    return next((run for run in runs if run.status == "done" and run.fingerprint == fingerprint), None)
 
 
 def settings_of(run: RunInfo) -> DataSettings | None:

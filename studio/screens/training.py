@@ -79,8 +79,7 @@ class TrainingScreen(Screen):
         return self.session.job == self.step
 
     def newest_run(self, project: Project) -> RunInfo | None:
-        runs = [run for run in project.runs() if run.job == self.step]
-        return runs[-1] if runs else None
+        return next(project.runs_of(self.step), None)
 
     def _show_settings(self, project: Project) -> None:
         settings = project.settings_of(self.step)

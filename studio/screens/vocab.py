@@ -167,12 +167,12 @@ class VocabScreen(Screen):
 
     def _load_if_new(self, project: Project) -> None:
         """The vocabulary of the newest finished build, loaded once."""
-        done = [run for run in project.runs() if run.job == "vocab" and run.status == "done"]
-        built = (project.vocab_folder, done[-1].id) if done else None
+        done = next((run for run in project.runs_of("vocab") if run.status == "done"), None)
+        built = (project.vocab_folder, done.id) if done else None
         if built == self._built and built:
             return
         self._built = built
-        self._report = report_of(done[-1].folder) if done else {}
+        self._report = report_of(done.folder) if done else {}
         if built:
             self._loading.ask(lambda: load_vocabulary(project.vocab_folder))
         else:
@@ -290,8 +290,8 @@ def standing(project: Project, mark: str, goes_on: bool) -> str:
     """Where the build stands, in a sentence."""
     if goes_on:
         return GOES_ON
-    runs = [run for run in project.runs() if run.job == "vocab"]
-    if mark != "done" and runs and runs[-1].status == "unfinished":
+    last = next(project.runs_of("vocab"), None)
+    if mark != "done" and last and last.status == "unfinished":
         return CUT_OFF
     return {
         "done": "Built with these settings.",

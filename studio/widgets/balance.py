@@ -71,12 +71,12 @@ def earlier_settings(project: Project, step: str) -> tuple[StageSettings, str]:
 
 def _settings_of_last_run(project: Project, step: str) -> StageSettings | None:
     """None without a run, or where another version of the program wrote settings that are unknown here."""
-    runs = [run for run in project.runs() if run.job == step]
-    if not runs:
+    last = next(project.runs_of(step), None)
+    if last is None:
         return None
     kind = type(getattr(project.recipe, step))
     try:
-        settings: StageSettings = kind.model_validate(_recipe_of(runs[-1].folder)[step])
+        settings: StageSettings = kind.model_validate(_recipe_of(last.folder)[step])
     except ValidationError:
         return None
     return settings

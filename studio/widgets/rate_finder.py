@@ -297,8 +297,8 @@ class RateFinder(QWidget):
 
 def newest_search(project: Project, step: str) -> tuple[RunInfo, dict[str, Any]] | None:
     """The newest finished search of a step, with its report."""
-    for run in reversed(project.runs()):
-        if run.job == JOB and run.status == "done":
+    for run in project.runs_of(JOB):
+        if run.status == "done":
             report = _report(run)
             if report.get("stage") == step:
                 return run, report
