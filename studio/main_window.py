@@ -38,10 +38,11 @@ from studio.read_only import ReadOnlyStrip, seal
 from studio.saving_as import SaveAs
 from studio.screens import SCREENS, WELCOME
 from studio.screens.screen import Screen
+from studio.screens.verdict import remark
 from studio.session import Session
 from studio.training_queue import open_steps
 from studio.widgets.card import line
-from ulmfit_core import catalog
+from ulmfit_core import catalog, events
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
@@ -101,8 +102,8 @@ class MainWindow(QMainWindow):
         self.project_name.setContentsMargins(theme.MEDIUM, 0, 0, theme.SMALL)
         left.addWidget(self.project_name)
         left.addWidget(self.rail, 1)
+        left.addWidget(self.train_hindrance)  # above the button, which so keeps its place when the line comes and goes
         left.addWidget(self.train)
-        left.addWidget(self.train_hindrance)
         self.rail_panel.setFixedWidth(RAIL_WIDTH)
 
         strips = QVBoxLayout()
@@ -268,7 +269,8 @@ class MainWindow(QMainWindow):
         self.next.style().polish(self.next)
         job = self.session.job
         elsewhere = job and (self.current not in SCREENS or SCREENS[self.current].step != job)
-        self.status.setText(f"Running: {catalog.JOBS[job].title}" if job and elsewhere else "")
+        word = "Paused" if self.session.paused else "Running"
+        self.status.setText(f"{word}: {catalog.JOBS[job].title}" if job and elsewhere else "")
 
     # Training everything
 
@@ -311,13 +313,25 @@ class MainWindow(QMainWindow):
             return "This window only reads the project."
         if self.session.queue.active:
             return "It is at work: what comes stands above."
-        return "" if something_open else "Every step is done."
+        if something_open:
+            return ""
+        job = self.session.job
+        standing = "paused" if self.session.paused else "at work"
+        return f"“{catalog.JOBS[job].title}” is {standing}." if job else "Every step is done."
 
     @Slot(str, str)
     def _tell_queue_end(self, status: str, sentence: str) -> None:
+        sentence = " ".join([sentence, *self._remarks()])
         self.alert.show_message(sentence, "error" if status == "failed" else "info")
         name = self.session.project.recipe.name if self.session.project else PROGRAM
         notify.tell(self, name, sentence)
+
+    def _remarks(self) -> list[str]:
+        """What the verdicts have to say of the trainings that the queue has done."""
+        project, done = self.session.project, self.session.queue.done
+        runs = [next(project.runs_of(step), None) for step in done] if project else []
+        found = [(run.job, remark(events.read_events(run.folder / "events.jsonl"))) for run in runs if run]
+        return [f"{steps.title_of(step)}: it {said}, see its “Verdict”." for step, said in found if said]
 
     # What is refused, and what ends elsewhere
 

@@ -100,7 +100,9 @@ def apply(app: QApplication, name: str) -> None:
     """Give the whole program the light or the dark look."""
     global _name
     _name = name
-    app.setStyle("Fusion")
+    app.setStyleSheet("")  # to exchange one for another costs several times as much: 4 s for all screens of a project
+    if app.style().name() != "fusion":
+        app.setStyle("Fusion")
     app.setPalette(palette(THEMES[name]))
     app.setStyleSheet(stylesheet(name))
     changed.emit()

@@ -469,10 +469,14 @@ def rate_text(rate: float) -> str:
 
 
 def blend_note(weight: float) -> str:
-    """How blended answers are said to be so wherever they are shown. `weight` is the word counts', from 0 to 1."""
+    """How blended answers are said to be so wherever they are shown: it follows “the answers are”, or an answer.
+
+    `weight` is the word counts', from 0 to 1.
+    """
     if weight == 1:
-        return "those of word counts alone, to which the network adds nothing yet"
-    return f"blended with word counts, which weigh {weight:.0%}"
+        return "from word counts alone, since the network adds nothing yet"
+    share = "less than 1%" if weight < 0.005 else "more than 99%" if weight >= 0.995 else f"{weight:.0%}"
+    return f"blended with word counts, which weigh {share}"
 
 
 def to_toml(recipe: Recipe) -> str:

@@ -10,7 +10,7 @@ from PySide6.QtGui import QAction, QColor
 from studio import theme
 from studio.widgets.pace import duration
 from studio.widgets.table import Table
-from ulmfit_core.events import EpochEnded, Event, Plan
+from ulmfit_core.events import Ended, EpochEnded, Event, Plan
 
 # Metric → heading and format; a column is shown where the run has the metric.
 COLUMNS = {
@@ -51,7 +51,8 @@ class EpochsTable(Table):
         self.set_rows([*headers, *(["Trained"] if phases else [])], rows)
         self._embolden([event.epoch for event in ended], best)
         self._grey()
-        self.scrollToBottom()
+        over = bool(told) and isinstance(told[-1], Ended)
+        self._look_at([event.epoch for event in ended], best if over else None)
 
     def show_stale(self, stale: bool) -> None:
         """Whether the figures are of earlier settings."""
@@ -68,6 +69,14 @@ class EpochsTable(Table):
         for item in (self.item(row, column) for row in range(self.rowCount()) for column in range(self.columnCount())):
             if item:
                 item.setData(Qt.ItemDataRole.ForegroundRole, shade)
+
+    def _look_at(self, epochs: list[int], epoch: int | None) -> None:
+        """Scroll to an epoch's row; to the newest one where it has none."""
+        if epoch is not None and epoch in epochs:
+            row = self.model().index(epochs.index(epoch), 0)
+            self.scrollTo(row, Table.ScrollHint.PositionAtCenter)
+        else:
+            self.scrollToBottom()
 
     def _embolden(self, epochs: list[int], best: int | None) -> None:
         if best is None or best not in epochs:

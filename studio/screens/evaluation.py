@@ -24,6 +24,7 @@ from ulmfit_core.inference.findings import Which, WrongAnswer, chance_sentence
 from ulmfit_core.project import Project
 
 LEAST_TABLE = 112  # two classes with their heading
+LEAST_COLUMN = 82  # the widest heading of figures; longer labels give way to them
 SPLITS = {"test": "test rows", "valid": "validation rows"}
 NOTHING = (
     "Here will stand how often the classifier is right on texts it never saw, beside a word-counting baseline;\n"
@@ -56,7 +57,7 @@ class EvaluationScreen(Screen):
 
     def __init__(self, session: Session):
         super().__init__(session)
-        self.bar = RunBar(session, self.step, "&Evaluate")
+        self.bar = Bar(session, self.step, "&Evaluate")
         self.report = Report()
         self._shown: Path | None = None  # the folder of the run whose report is seen
         self._reading = Background(self)
@@ -99,6 +100,18 @@ class EvaluationScreen(Screen):
             self.show_message(ended.reason, "error")
         elif job == self.step:
             self.clear_message()
+            self.report.verticalScrollBar().setValue(0)
+
+
+class Bar(RunBar):
+    """Without the reason why the step is out of date: the strip over the screen tells it."""
+
+    def _show_idle(self) -> None:
+        super()._show_idle()
+        project = self.session.project
+        state = project.state(self.step) if project else None
+        if state and state.mark == "stale" and self.status.text() == state.reason:
+            self.status.clear()
 
 
 class ModestTable(Table):
@@ -121,6 +134,7 @@ class Report(QScrollArea):
         self.comparison = Bars("Accuracy beside the baselines")
         self.confusion = Confusion()
         self.classes = ModestTable("Figures of each class")
+        self.classes.narrowest = LEAST_COLUMN
         self.wrong = WrongAnswers()
         self._lay_out()
         self.confusion.picked.connect(self._show_cell)
@@ -141,6 +155,7 @@ class Report(QScrollArea):
         self._explain_columns()
         self._unmark()
         self.wrong.show_report(report)
+        self.verticalScrollBar().setValue(0)
 
     @Slot(object)
     def show_wrong(self, found: list[WrongAnswer]) -> None:

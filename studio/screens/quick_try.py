@@ -24,6 +24,10 @@ RESTING = {
     "classify": "While the classifier trains or is paused, type a text and press Return: it answers as it is then.",
     "": "While the model trains or is paused, type a beginning and press Return: it goes on from there.",
 }
+FINISHED = {
+    "classify": "Try the finished classifier under “Try it”. While a training runs or is paused it can be asked here.",
+    "finetune": "Let the finished model write under “Try it”. While a training runs or is paused it can be asked here.",
+}
 WORDS = 25
 
 
@@ -58,8 +62,17 @@ class QuickTry(QWidget):
         training = self._control() is not None
         self.text.setEnabled(training)
         self.ask_button.setEnabled(training and not self._background.busy)
-        if not training and not self.hint.property("answered"):
-            self.hint.setText(RESTING[self._kind])
+        if not training:
+            self._forget()
+
+    def _forget(self) -> None:
+        """An answer of a model that is gone: say where its successor is asked."""
+        project = self.session.project
+        finished = project is not None and project.state(self.step).mark in ("done", "stale")
+        self.hint.setProperty("answered", False)
+        self.hint.setText((FINISHED.get(self.step) if finished else None) or RESTING[self._kind])
+        self.bars.set_values({})
+        self.written.clear()
 
     def _control(self) -> Control | None:
         return in_training.control_of(self.session, (self.step,))
@@ -116,7 +129,7 @@ class QuickTry(QWidget):
         self.watch_button.setProperty(WRITES, True)
         self.watch_button.clicked.connect(self._watch)
         self.hint = line("", "muted")
-        self.bars = Bars("Probability of each label")
+        self.bars = Bars("Probability of each label", slim=True)
         self.written = line()
         self.written.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.written.setAlignment(Qt.AlignmentFlag.AlignTop)

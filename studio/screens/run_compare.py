@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.screens.run_story import METRICS, Story, in_time, job_title, recipe_of
+from studio.screens.run_tested import tested
 from studio.widgets.card import line
 from studio.widgets.declared import extra, label_of, zero_word
 from studio.widgets.overlay import Overlay
@@ -18,6 +19,7 @@ from studio.widgets.table import RIGHT, Table
 from ulmfit_core import provenance, run_settings
 from ulmfit_core.run_card import FIGURES, figure_in_words, figures_of, seconds_of
 from ulmfit_core.run_settings import Change, in_words
+from ulmfit_core.verdict import FEW_ROWS
 
 FEWEST, MOST = 2, 6
 SECTIONS = {
@@ -28,6 +30,12 @@ SECTIONS = {
 OF_VOCABULARY = ("perplexity", "valid_loss", "train_loss", "next_word_accuracy")
 LANGUAGE = ("pretrain", "finetune")
 BETTER = "★"
+VALIDATED = ("accuracy", "macro_f1", "valid_loss")  # figures of a classifier's training
+RESULTS_TIP = (
+    f"{BETTER} marks the better one, where the figures can be compared. Validation figures are the network's alone; "
+    "test accuracy is that of the answers, in the newest evaluation of that very model."
+)
+ANSWERS = {"blend": "both", "calibrated": "the network", "word_counts": "word counts"}
 
 
 class SideBySide(Table):
@@ -51,7 +59,7 @@ class RunComparison(QWidget):
         self.overlay = Overlay()
         self.overlay.setContentsMargins(*[theme.SMALL] * 4)
         self.results = SideBySide("Results of the chosen runs")
-        self.results.setToolTip(f"{BETTER} marks the better one, where the figures can be compared.")
+        self.results.setToolTip(RESULTS_TIP)
         self.settings = SideBySide("Settings that differ")
         self.settings.setToolTip("Only the settings that are not the same in all chosen runs.")
         self.settings.nothing = "All settings are the same."
@@ -152,16 +160,51 @@ def help_of(change: Change, text: str) -> str:
 
 
 def result_rows(stories: Sequence[Story]) -> list[list[str]]:
-    """A row a figure, the better one starred where they can be compared."""
+    """A row a figure, the better one starred where they can be compared; who answers, where that differs."""
     figures = [figures_of(story.events) for story in stories]
     rows = [["Status", *(story.info.status for story in stories)]]
     rows.append(["Time", *(in_time(seconds_of(story.events)) for story in stories)])
+    rows += answer_rows(stories)
     for name in FIGURES:
         values = [each.get(name) for each in figures]
         if any(value is not None for value in values):
             best = best_of(name, values) if comparable(name, stories) else None
-            rows.append([FIGURES[name], *(_figure(name, value, best) for value in values)])
+            rows.append([figure_name(name, stories), *(_figure(name, value, best) for value in values)])
+            rows += tested_rows(stories) if name == "accuracy" else []
     return rows
+
+
+def figure_name(name: str, stories: Sequence[Story]) -> str:
+    """Accuracies of trainings are those of validation rows, which matters where test rows are shown beside them."""
+    return "Validation accuracy" if name == "accuracy" and are_trainings(stories) else FIGURES[name]
+
+
+def tested_rows(stories: Sequence[Story]) -> list[list[str]]:
+    """How each training's model did on test rows, where it was evaluated; no row where none was."""
+    if not are_trainings(stories):
+        return []
+    reports = [tested(story) for story in stories]
+    cells = [f"{each['accuracy']:.1%} of {each['rows']:,}" if each else "—" for each in reports]
+    return [["Test accuracy, newest", *cells]] if any(reports) else []
+
+
+def answer_rows(stories: Sequence[Story]) -> list[list[str]]:
+    """Who answers, where that is not the same in all."""
+    blends = [story.report.get("blend", {}) for story in stories]
+    answers = [ANSWERS.get(each.get("answers", ""), ANSWERS["calibrated"]) for each in blends]
+    return [["Who answers", *answers]] if are_trainings(stories) and len(set(answers)) > 1 else []
+
+
+def are_trainings(stories: Sequence[Story]) -> bool:
+    """Whether all are trainings of a classifier that ended an epoch."""
+    return all(story.step == "classify" and story.epochs for story in stories)
+
+
+def few_validation_rows(stories: Sequence[Story]) -> int:
+    """The least number of validation rows of these trainings where it is too small to tell them apart, else 0."""
+    last = [story.epochs[-1].metrics for story in stories if story.step == "classify" and story.epochs]
+    rows = min((int(metrics["valid_rows"]) for metrics in last if "valid_rows" in metrics), default=FEW_ROWS)
+    return rows if rows < FEW_ROWS else 0
 
 
 def _figure(name: str, value: float | None, best: float | None) -> str:
@@ -180,6 +223,8 @@ def best_of(name: str, values: Sequence[float | None]) -> float | None:
 
 def comparable(name: str, stories: Sequence[Story]) -> bool:
     """Whether this figure of these runs says which is better: the same job on the same data."""
+    if name in VALIDATED and few_validation_rows(stories):
+        return False
     same = len({story.step for story in stories}) == 1 and not differs("data", stories)
     of_vocabulary = name in OF_VOCABULARY and stories[0].step in LANGUAGE
     return same and not (of_vocabulary and differs("vocabulary", stories))
@@ -206,4 +251,7 @@ def remarks(stories: Sequence[Story]) -> list[str]:
     if stories[0].step in run_settings.PARTS and differs("vocabulary", stories):
         more = ", so losses cannot be compared" if stories[0].step in LANGUAGE else ""
         told.append(f"Their vocabularies differ{more}.")
+    few = few_validation_rows(stories)
+    if few and not differs("data", stories):
+        told.append(f"So few validation texts ({few}) cannot tell these apart: no figure is marked better.")
     return told or [f"The same data and vocabulary. {BETTER} marks the better figure."]

@@ -230,10 +230,13 @@ def measured(report: dict[str, Any]) -> str:
 
 
 def suggested(report: dict[str, Any]) -> str:
-    """What a search for a learning rate found, and for which step."""
+    """What a search for a learning rate found, the advised rate first, and for which step."""
     if "stage" not in report:
         return ""
-    found = {name: rate for name, rate in report["suggestions"].items() if rate}
+    advised = report.get("advised", "")
+    first = [advised] if advised in report["suggestions"] else []
+    names = dict.fromkeys([*first, *report["suggestions"]])
+    found = {name: report["suggestions"][name] for name in names if report["suggestions"][name]}
     return f"{project.TITLES[report['stage']]}: {suggestions_text(found) or 'no suggestion'}"
 
 

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
@@ -24,7 +25,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio import in_training, theme
+from studio import in_training, kept_tries, theme
+from studio.kept_tries import Try
 from studio.screens.quick_try import Tried, tried
 from studio.screens.screen import Screen
 from studio.screens.watched import watch
@@ -35,6 +37,7 @@ from studio.widgets.controls import TEXT_MARGINS
 from studio.widgets.table import Table
 from studio.worker import Background
 from ulmfit_core.config import blend_note
+from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project
 from ulmfit_core.run import Control
 
@@ -44,6 +47,7 @@ if TYPE_CHECKING:  # these import torch, which takes seconds: only the thread do
 
 TYPING_MILLISECONDS = 150
 MOST_BARS = 12
+LEAST_TRIES = 92  # two of them with their heading
 TRIES = ["Answer", "Sure", "Text"]
 NO_CLASSIFIER = "There is no classifier yet. Train one under “Classify”, then its answers appear here as you type."
 WAITING = "The answer appears here as you type."
@@ -70,7 +74,7 @@ class TryItScreen(Screen):
     def refresh(self) -> None:
         project = self.session.project
         if project:
-            self.classifier.may_watch = not self.session.read_only
+            self.classifier.may_write = not self.session.read_only
             self.classifier.use(project, in_training.control_of(self.session, in_training.CLASSIFIERS))
             self.writer.use(project, in_training.control_of(self.session, in_training.WRITERS))
 
@@ -142,19 +146,21 @@ class Lent:
 
 
 class ClassifierPart(QWidget):
-    """The text, its answer, and a list of earlier tries. `watched(text)` when it is to be read after each epoch."""
+    """The text, its answer, and the tries that were kept. `watched(text)` when it is to be read after each epoch."""
 
     troubled = Signal(str)
     watched = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
-        self.may_watch = True  # not in a window that only reads
+        self.may_write = True  # not in a window that only reads
+        self._project: Project | None = None
         self._folder: Path | None = None
         self._version: object = None
         self._answer: Prediction | None = None
         self._since = ""  # how old the model in training was when it answered
-        self._tries: list[list[str]] = []
+        self._tries: list[Try] = []
+        self._tries_version: object = None
         self._model = Lent(load_predictor)
         self._background = Background(self)
         self._background.answered.connect(self._show_answer)
@@ -167,7 +173,8 @@ class ClassifierPart(QWidget):
 
         A new one answers the text that stands there.
         """
-        self._folder = project.bundle_folder("classify")
+        self._project, self._folder = project, project.bundle_folder("classify")
+        self._reread_tries(project)
         version = version_of(self._folder)
         changed = self.source.offer(training, version is not None)
         usable = version is not None or training is not None
@@ -177,6 +184,7 @@ class ClassifierPart(QWidget):
             self._version = version
             self._clear_answer()
             self._ask()
+        self._offer_keeping()
 
     @Slot()
     def _ask(self) -> None:
@@ -201,8 +209,7 @@ class ClassifierPart(QWidget):
         self.label.show()
         self.bars.set_values(shown(answer.probabilities), answer.label)
         self.hint.setText(answer_sentence(answer, self._since))
-        self.keep.setEnabled(True)
-        self.watch.setEnabled(self.may_watch)
+        self._offer_keeping()
 
     @Slot(str)
     def _refuse(self, sentence: str) -> None:
@@ -214,17 +221,49 @@ class ClassifierPart(QWidget):
         self.label.hide()
         self.bars.set_values({})
         self.hint.setText(WAITING if self.text.isEnabled() else NO_CLASSIFIER)
-        self.keep.setEnabled(False)
-        self.watch.setEnabled(False)
+        self._offer_keeping()
+
+    def _offer_keeping(self) -> None:
+        """An answer can be kept, a marked try removed, but not in a window that only reads."""
+        for button in (self.keep, self.watch):
+            button.setEnabled(self.may_write and self._answer is not None)
+        self._offer_removal()
 
     @Slot()
     def _keep(self) -> None:
-        answer = self._answer
-        if answer is None:
+        answer, project = self._answer, self._project
+        if answer is None or project is None or not self.keep.isEnabled():
             return
-        sure = f"{answer.probabilities[answer.label]:.1%}"
-        self._tries.insert(0, [answer.label, sure, " ".join(answer.text.split())])
-        self.tries.set_rows(TRIES, self._tries)
+        one = Try(answer.label, answer.probabilities[answer.label], answer.text)
+        self._change_tries(project, lambda: kept_tries.add(project, one))
+
+    @Slot()
+    def _remove(self) -> None:
+        row, project = self.tries.currentRow(), self._project
+        if project and self.remove.isEnabled() and 0 <= row < len(self._tries):
+            one = self._tries[row]
+            self._change_tries(project, lambda: kept_tries.remove(project, one))
+            self.tries.selectRow(min(row, len(self._tries) - 1))
+
+    def _reread_tries(self, project: Project) -> None:
+        """Where the file is another than the one that is shown."""
+        if kept_tries.version_of(project) != self._tries_version:
+            self._tries = []
+            self._change_tries(project, lambda: kept_tries.read(project))
+
+    def _change_tries(self, project: Project, change: Callable[[], list[Try]]) -> None:
+        """What cannot be read or written is told, and what was shown stays."""
+        try:
+            self._tries = change()
+        except UserError as error:
+            self.troubled.emit(str(error))
+        self._tries_version = kept_tries.version_of(project)
+        self.tries.set_rows(TRIES, [try_row(one) for one in self._tries])
+        self._offer_removal()
+
+    @Slot()
+    def _offer_removal(self) -> None:
+        self.remove.setEnabled(self.may_write and bool(self.tries.selectedIndexes()))
 
     @Slot()
     def _watch(self) -> None:
@@ -236,7 +275,7 @@ class ClassifierPart(QWidget):
         self.source.activated.connect(self._ask)
         self.text = QPlainTextEdit()
         self.text.setAccessibleName("Text to classify")
-        self.text.setToolTip("The classifier answers a moment after you pause; the text is kept nowhere.")
+        self.text.setToolTip("The classifier answers a moment after you pause. Only “Keep this try” keeps a text.")
         self.text.setTabChangesFocus(True)
         self.text.setMinimumHeight(60)
         self._typing = QTimer(self, singleShot=True, interval=TYPING_MILLISECONDS)
@@ -246,7 +285,7 @@ class ClassifierPart(QWidget):
         self.bars = Bars("Probability of each label")
         self.bars.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.keep = QPushButton("&Keep this try")
-        self.keep.setToolTip("Add text and answer to the list below (Ctrl+Return).")
+        self.keep.setToolTip("Keep text and answer in the project, in the list below (Ctrl+Return).")
         self.keep.setEnabled(False)
         self.keep.clicked.connect(self._keep)
         QShortcut(QKeySequence("Ctrl+Return"), self, self._keep)
@@ -256,22 +295,27 @@ class ClassifierPart(QWidget):
         )
         self.watch.setEnabled(False)
         self.watch.clicked.connect(self._watch)
-        self.tries = Table("Earlier tries")
-        self.tries.nothing = "Texts that you keep are listed here with their answers."
+        self._make_tries()
+
+    def _make_tries(self) -> None:
+        self.tries = Table("Kept tries")
+        self.tries.nothing = "Texts that you keep are listed here with their answers; the project keeps them."
+        self.tries.setMinimumHeight(LEAST_TRIES)
         self.tries.set_rows(TRIES, [])
+        self.remove = QPushButton("&Remove")
+        self.remove.setToolTip("Keep the marked try no longer (Delete).")
+        self.remove.setEnabled(False)
+        self.remove.clicked.connect(self._remove)
+        self.tries.itemSelectionChanged.connect(self._offer_removal)
+        shortcut = QShortcut(QKeySequence(QKeySequence.StandardKey.Delete), self.tries, self._remove)
+        shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
 
     def _lay_out(self) -> None:
         left = QVBoxLayout()
         left.setSpacing(theme.MEDIUM)
-        buttons = QWidget()
-        row = QHBoxLayout(buttons)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addStretch(1)
-        row.addWidget(self.watch)
-        row.addWidget(self.keep)
-        yours = card("Your text", "", self.text, buttons)
-        left.addWidget(yours, 1)
-        left.addWidget(card("Earlier tries", "", self.tries), 1)
+        left.addWidget(card("Your text", "", self.text, in_a_row(QLabel(), self.watch, self.keep)), 1)
+        heading = line("Kept tries", "subheading")
+        left.addWidget(card("", "", in_a_row(heading, self.remove), self.tries), 1)
         answer = card("Answer", "", self.source, self.label, self.hint, self.bars)
         across = QHBoxLayout(self)
         across.setContentsMargins(0, 0, 0, 0)
@@ -365,6 +409,21 @@ class WriterPart(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(card("Continue a text", "", controls, self.written))
+
+
+def in_a_row(first: QLabel, *buttons: QPushButton) -> QWidget:
+    """The label at the left, the buttons at the right."""
+    whole = QWidget()
+    row = QHBoxLayout(whole)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.addWidget(first, 1)
+    for button in buttons:
+        row.addWidget(button)
+    return whole
+
+
+def try_row(one: Try) -> list[str]:
+    return [one.label, f"{one.probability:.1%}", " ".join(one.text.split())]
 
 
 def load_predictor(folder: Path) -> Predictor:

@@ -58,8 +58,8 @@ class VerdictTab(QWidget):
 
     def hint(self) -> str:
         """A sentence that leads here, where there is something to be turned."""
-        found = self.verdict
-        return f"It {PHRASES.get(found.kind, found.kind)}: see “Verdict”." if found and found.knob else ""
+        said = phrase(self.verdict)
+        return f"It {said}: see “Verdict”." if said else ""
 
     def let_turn(self, may: bool) -> None:
         """Whether the settings can be changed now."""
@@ -75,3 +75,12 @@ class VerdictTab(QWidget):
         if self.verdict:
             value = self.verdict.value
             self.turned.emit(self.verdict.knob, int(value) if self.verdict.knob == "epochs" else value)
+
+
+def remark(told: Sequence[Event]) -> str:
+    """What to say of a run's training where a knob should be turned, such as “was too short”; else empty."""
+    return phrase(verdict(told)) if told else ""
+
+
+def phrase(found: Verdict | None) -> str:
+    return PHRASES.get(found.kind, found.kind) if found and found.knob else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +117,7 @@ class WelcomeScreen(Screen):
 
     def show_new_project(self) -> None:
         self.clear_message()
+        self.form.offer_name()
         self._show_page(self.form)
         self.form.name.setFocus()
         self.form.name.selectAll()
@@ -343,6 +346,14 @@ class NewProjectPage(QWidget):
         """Where the project will lie: a folder named like it, with signs that no file name may hold replaced."""
         name = "".join("-" if sign in '/\\:*?"<>|' else sign for sign in self.name.text().strip())
         return Path(self.place.text().strip()).expanduser() / name
+
+    def offer_name(self) -> None:
+        """Where a folder of that name is there, the name with the next number behind it that makes it a free one."""
+        name, last = re.fullmatch(r"(.*?)(?: (\d+))?", self.name.text().strip()).groups()  # type: ignore[union-attr]
+        number = int(last or 1)
+        while name and os.path.exists(self.folder()):
+            number += 1
+            self.name.setText(f"{name} {number}")
 
     def recipe(self) -> Recipe:
         """What the fields and choices come to."""

@@ -125,7 +125,8 @@ class WrongAnswers(QWidget):
         self._mark_order(order)
         label = self._which.label or findings.weakest(self._report)
         weakest = "" if self._which else "Weakest class: "
-        self.finding.setText(weakest + findings.class_sentence(self._report, label) if label else "")
+        told = weakest + findings.class_sentence(self._report, label) if label else ""
+        self.finding.setText(" ".join(filter(None, (told, findings.sure_sentence(self._found or (), label)))))
         self.finding.setVisible(bool(label))
         reading = self._found is None
         self.count.setText(READING if reading else count_sentence(self._report, self._which, len(self.shown)))

@@ -9,14 +9,16 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from studio import theme
 
 ROW, GAP = 26, 6
+SLIM = 20, 0  # the same where there is little height
 NAMES, FIGURES = 0.4, 62  # largest share of the width for names, pixels for the figures
 
 
 class Bars(QWidget):
     """`set_values` takes shares from 0 to 1 by name, in the order in which they are shown."""
 
-    def __init__(self, name: str, most: int = 12):
+    def __init__(self, name: str, most: int = 12, slim: bool = False):
         super().__init__()
+        self._row, self._gap = SLIM if slim else (ROW, GAP)
         self._name, self._most = name, most
         self._values: list[tuple[str, float]] = []
         self._chosen = ""
@@ -34,7 +36,7 @@ class Bars(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        return QSize(320, max(1, len(self._values)) * (ROW + GAP))
+        return QSize(320, max(1, len(self._values)) * (self._row + self._gap))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(200, self.sizeHint().height())
@@ -43,7 +45,7 @@ class Bars(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for number, (name, value) in enumerate(self._values):
-            self._paint_row(painter, number * (ROW + GAP), name, value)
+            self._paint_row(painter, number * (self._row + self._gap), name, value)
         painter.end()
 
     def _paint_row(self, painter: QPainter, top: float, name: str, value: float) -> None:
@@ -52,10 +54,10 @@ class Bars(QWidget):
         font.setBold(chosen)
         painter.setFont(font)
         names = self._names_width()
-        track = QRectF(names + 10, top + 4, self.width() - names - FIGURES - 14, ROW - 8)
+        track = QRectF(names + 10, top + 4, self.width() - names - FIGURES - 14, self._row - 8)
         painter.setPen(QColor(colours.text))
-        self._write(painter, QRectF(0, top, names, ROW), name, Qt.AlignmentFlag.AlignRight)
-        figures = QRectF(track.right() + 8, top, FIGURES - 4, ROW)
+        self._write(painter, QRectF(0, top, names, self._row), name, Qt.AlignmentFlag.AlignRight)
+        figures = QRectF(track.right() + 8, top, FIGURES - 4, self._row)
         self._write(painter, figures, f"{value:.1%}", Qt.AlignmentFlag.AlignLeft)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(colours.raised))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -154,6 +155,12 @@ def zero_word(field: FieldInfo) -> str:
     return next((word for phrase, word in ZEROS.items() if phrase in (field.description or "")), "")
 
 
+def meaning(field: FieldInfo) -> str:
+    """The declaration's help; a 0 that the control shows as a word is that word here too."""
+    word, told = zero_word(field), field.description or ""
+    return re.sub(r"(?<!\S)0 (?=[a-z])", f"“{word}” ", told) if word else told
+
+
 def default_text(field: FieldInfo) -> str:
     """The default in the words of its control."""
     value = field.get_default(call_default_factory=True)
@@ -176,7 +183,7 @@ def range_text(field: FieldInfo) -> str:
 def help_of(kind: type[BaseModel], name: str) -> str:
     """All that the declaration says of a knob, as rich text: its meaning and `more_of` it."""
     title, *rest = more_of(kind, name).split("<br>")
-    return "<br>".join([title, html.escape(kind.model_fields[name].description or ""), "", *rest])
+    return "<br>".join([title, html.escape(meaning(kind.model_fields[name])), "", *rest])
 
 
 def more_of(kind: type[BaseModel], name: str) -> str:

@@ -12,7 +12,17 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolBut
 
 from studio.read_only import WRITES
 from studio.widgets.controls import Input, NumbersBox, TextBox, TickBox
-from studio.widgets.declared import extra, grouped, help_of, is_editable, label_of, make_control, more_of, problem_of
+from studio.widgets.declared import (
+    extra,
+    grouped,
+    help_of,
+    is_editable,
+    label_of,
+    make_control,
+    meaning,
+    more_of,
+    problem_of,
+)
 
 UNGROUPED = 8  # settings that need no headings among them
 
@@ -77,7 +87,7 @@ class FieldRow(QWidget):
             part.setToolTip(text)
 
     def _help(self) -> str:
-        return self._field.description or ""
+        return meaning(self._field)
 
     def _choose(self, value: Any) -> None:
         problem = problem_of(self._model, self.name, value)

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from studio import theme
 from studio.read_only import WRITES
 from studio.widgets.controls import ChoiceBox, Input
-from studio.widgets.declared import label_of, make_control, problem_of
+from studio.widgets.declared import label_of, make_control, meaning, problem_of
 from ulmfit_core.config import PhaseSettings, StageSettings, planned_phases
 from ulmfit_core.training.plan import make_plan
 
@@ -192,8 +192,8 @@ class PhaseTable(QWidget):
         words = self._words_of_groups()
         control = ChoiceBox(words, words) if name == "groups" else make_control(row, name)
         control.setAccessibleName(f"Phase {number + 1}: {label_of(name)}")
-        control.setAccessibleDescription(PhaseSettings.model_fields[name].description or "")
-        control.setToolTip(PhaseSettings.model_fields[name].description or "")
+        control.setAccessibleDescription(meaning(PhaseSettings.model_fields[name]))
+        control.setToolTip(meaning(PhaseSettings.model_fields[name]))
         control.installEventFilter(self)
         control.setProperty("row", number)
         control.setProperty("column", list(COLUMNS).index(name))

@@ -21,7 +21,7 @@ from ulmfit_core.run import Steps, read_steps
 
 # Suggestion → its name on screen and what it means.
 SUGGESTIONS = {
-    "slide": ("Slide", "Where the fall of the loss comes to its end."),
+    "slide": ("Slide", "Where the loss still falls, before it turns up."),
     "valley": ("Valley", "In the middle of the longest fall. Cautious."),
     "minimum": ("Minimum / 10", "A tenth of the rate with the lowest loss. Bold."),
     "steepest": ("Steepest", "Where the loss falls fastest. Often decided by a few texts."),
@@ -30,7 +30,8 @@ SUGGESTIONS = {
 DASHES = {"minimum": [6.0, 2.0], "slide": [3.0, 3.0], "valley": [1.0, 2.0], "steepest": [6.0, 2.0, 1.0, 2.0]}
 SIGNS = {"minimum": "╏", "slide": "┇", "valley": "┊", "steepest": "¦"}
 LEAST_HEIGHT = 150  # pixels of the plot
-NAMED_AT = 0.95, 0.1  # share of the height where the first mark is named, and how much lower each other one
+NAME_GAP = 4  # pixels between the names of the marks
+ABOVE_STEPS = 2  # a mark's place in the pile: between the single steps and the smoothed curve
 COMING = (
     "Press “Search”: a curve grows here, the loss at each rate from tiny to huge, and the rates that it suggests are "
     "marked on it."
@@ -63,9 +64,10 @@ class RateCurve(Panel):
         self.plot.setMinimumHeight(LEAST_HEIGHT)
         self.plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # what the texts leave it
         self.plot.scene().sigMouseClicked.connect(self._click)
+        self.plot.getPlotItem().getViewBox().sigResized.connect(self._stack_names)
         self._raw = self.add(pg.PlotCurveItem(antialias=True), 1)
         self.smoothed = self.add(pg.PlotCurveItem(), 5)
-        self._marks = {name: self.add(mark(place), -5) for place, name in enumerate(SUGGESTIONS)}
+        self._marks = {name: self.add(mark(), -5) for name in SUGGESTIONS}
         self.now = self.add(pg.InfiniteLine(angle=90), -5)
         self.pointer = self.add(pg.InfiniteLine(angle=90), 10)  # where the mouse or the keys are
         for each in (self.now, self.pointer):
@@ -96,7 +98,18 @@ class RateCurve(Panel):
             mark.setVisible(name in self.found)
             mark.setPos(math.log10(self.found.get(name, 1)))
             mark.label.setFormat(SUGGESTIONS[name][0] if name in self.found else "")
+        self._stack_names()
         self.plot.setAccessibleDescription(suggestions_text(self.found))
+
+    @Slot()
+    def _stack_names(self) -> None:
+        """The names of the marks below each other from the top on, closer where the plot is too low for that."""
+        height = max(1.0, self.plot.getPlotItem().getViewBox().height())
+        row = min(self.fontMetrics().height() + NAME_GAP, height / len(self._marks))
+        for place, name in enumerate(sorted(self.found, key=lambda name: -self.found[name])):
+            # A name lies over the lines at its right, which are of higher rates.
+            self._marks[name].setZValue(ABOVE_STEPS + place / len(self._marks))
+            self._marks[name].label.setPosition(1 - (place + 0.5) * row / height)
 
     def show_rate(self, rate: float) -> None:
         """Mark the rate that the settings have."""
@@ -218,11 +231,9 @@ class RateCurve(Panel):
         self.legend.say("&nbsp; ".join(told), "&nbsp; ".join(told[1:3]), told[1])
 
 
-def mark(place: int) -> pg.InfiniteLine:
-    """The line of a suggestion with its name at its right, the names below each other."""
-    at, lower = NAMED_AT
-    options = {"position": at - lower * place, "anchors": [(0, 0.5), (0, 0.5)]}
-    return pg.InfiniteLine(angle=90, label="", labelOpts=options)
+def mark() -> pg.InfiniteLine:
+    """The line of a suggestion with its name at its right."""
+    return pg.InfiniteLine(angle=90, label="", labelOpts={"anchors": [(0, 0.5), (0, 0.5)]})
 
 
 def suggestions_text(found: dict[str, float]) -> str:

@@ -239,22 +239,32 @@ class RunBar(QWidget):
         buttons = QWidget()
         across = QHBoxLayout(buttons)
         across.setContentsMargins(0, 0, 0, 0)
-        for each in self._buttons:
+        for each in (*self._buttons[1:], self.resume_button):  # which comes and goes, so that none other moves
             across.addWidget(each)
         across.addStretch(1)
         meters = QHBoxLayout()
         meters.setSpacing(theme.MEDIUM)
         for meter in (self.overall, self.phase, self.epoch):
             meters.addWidget(meter, 1)
+        keep_room(self.overall)  # the height of all three
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(Beside(NARROW, {buttons: 0, self.status: 1}))
         column.addLayout(meters)
 
+    def _keep_widths(self) -> None:
+        """Room for all captions of a button, the start's in its bold letters: nothing beside it moves."""
+        self.start_button.setProperty("primary", True)
+        self.start_button.style().polish(self.start_button)
+        keep_width(self.start_button, self._verb, "Start &anew")
+        keep_width(self.pause_button, "&Pause", "&Continue")
+        keep_width(self.finish_button, "&Finish now", "&End at once")
+
     # A hidden bar rests
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        self._keep_widths()
         self.refresh()
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -324,6 +334,24 @@ def button(text: str, tip: str, press: Callable[[], None]) -> QPushButton:
     return made
 
 
+def keep_room(part: QWidget) -> None:
+    """Nothing around `part` moves when it is hidden or shown."""
+    kept = part.sizePolicy()
+    kept.setRetainSizeWhenHidden(True)
+    part.setSizePolicy(kept)
+
+
+def keep_width(button: QPushButton, *captions: str) -> None:
+    """Make the button wide enough for each of its captions."""
+    button.ensurePolished()
+    shown, widths = button.text(), []
+    for caption in captions:
+        button.setText(caption)
+        widths.append(button.sizeHint().width())
+    button.setText(shown)
+    button.setMinimumWidth(max(widths))
+
+
 def say(button: QPushButton, tip: str) -> None:
     """What the button does, for the eye and for a screen reader."""
     button.setToolTip(tip)
@@ -345,7 +373,7 @@ def plan_of(folder: Path) -> events.Plan | None:
 def stopped_sentence(folder: Path) -> str:
     plan, done = plan_of(folder), pace.steps_done(read_steps(folder / "steps.f32"))
     where = f" at step {done:,} of {plan.total_steps:,}" if plan else ""
-    return f"Stopped{where}. Resume goes on from there; Start anew begins again."
+    return f"Stopped{where}. Resume goes on from there."
 
 
 def idle_sentence(state: StepState, has_settings: bool) -> str:

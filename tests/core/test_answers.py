@@ -5,7 +5,7 @@ import pytest
 
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference import answers, findings
-from ulmfit_core.inference.findings import Which, WrongAnswer, class_sentence, interval, weakest
+from ulmfit_core.inference.findings import Which, WrongAnswer, class_sentence, interval, sure_sentence, weakest
 
 REPORT = {
     "rows": 29, "labels": ["billing", "refund", "other"], "confusion": [[10, 0, 0], [7, 3, 2], [0, 0, 7]],
@@ -82,6 +82,14 @@ def test_a_bad_class_is_explained_by_its_counts():
         "“refund” is right in 3 of 12; 7 were taken for “billing”; it has only 40 training rows, the least of all."
     )
     assert class_sentence(REPORT, "billing") == "“billing” is right in 10 of 10; of “refund” 7 were taken for it."
+
+
+def test_very_sure_wrong_answers_make_their_labels_suspect():
+    found = [WrongAnswer("a", "refund", "billing", sure, 0.01) for sure in (0.9, 0.91, 0.99)]
+    two, one = sure_sentence(found, "refund"), sure_sentence(found[1:2], "refund")
+    assert two == "2 of its wrong answers are very sure: check whether their labels are right."
+    assert one == "1 of its wrong answers is very sure: check whether its label is right."
+    assert sure_sentence(found[:1], "refund") == sure_sentence(found, "billing") == ""
 
 
 def test_what_is_not_known_is_not_said():

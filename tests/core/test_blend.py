@@ -219,6 +219,12 @@ def test_of_very_many_terms_the_commonest_are_kept(monkeypatch):
     assert words.document_counts[words.terms.index("sun")] == 2
 
 
+def test_what_is_said_of_a_weight_is_true_of_it():
+    assert blend_note(1.0) == "from word counts alone, since the network adds nothing yet"
+    assert blend_note(0.354).endswith("which weigh 35%")
+    assert blend_note(0.999).endswith("more than 99%") and blend_note(0.001).endswith("less than 1%")
+
+
 # The training
 
 

@@ -270,6 +270,8 @@ def test_advice_names_the_rate_and_what_was_set_before():
     assert said(found={**found, "slide": 0.1}).startswith("0.1 is a good highest learning rate for “Classify”: it lies")
     settings.lr_max = 0.02
     assert "set to 0.02, which is as good" in said(), "a search is exact by a factor of two or three"
+    settings.lr_max = 0.03
+    assert said().startswith("0.03, which was set already, is a good") and "Before" not in said()
     settings.phases = [config.PhaseSettings()]
     assert "Before the search the table of phases set it." in said()
     assert said(found=dict.fromkeys(NAMES)).startswith("The loss fell too little for a suggestion. Keep the rate")

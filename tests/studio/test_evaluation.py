@@ -67,6 +67,7 @@ def test_the_matrix_shows_six_classes_and_no_table_leaves_its_card(qtbot):
     assert not matrix.verticalScrollBar().isVisible() and not matrix.horizontalScrollBar().isVisible()
     for table in (matrix, shown.classes, shown.wrong):
         assert table.geometry().bottom() < table.parentWidget().rect().bottom(), table.accessibleName()
+    assert not shown.classes.horizontalScrollBar().isVisible()
 
 
 @pytest.mark.parametrize(
@@ -164,6 +165,31 @@ def test_a_class_lists_what_it_was_taken_for_and_what_was_taken_for_it(qtbot, sh
     click(qtbot, shown.classes, 0, 0)
     assert len(texts(shown)) == 6 and "well" not in texts(shown)
     assert not shown.confusion.selectedIndexes(), "one choice at a time"
+
+
+def test_very_sure_wrong_answers_are_pointed_out(shown):
+    assert "very sure" not in shown.wrong.finding.text()
+    shown.show_wrong([*WRONG, WrongAnswer("a bill, paid", "refund", "billing", 0.97, 0.01)])
+    assert shown.wrong.finding.text().endswith("1 of its wrong answers is very sure: check whether its label is right.")
+
+
+def test_another_report_is_seen_from_its_top(shown):
+    shown.verticalScrollBar().setValue(200)
+    assert shown.verticalScrollBar().value() > 0
+    shown.show_report(REPORT)
+    assert shown.verticalScrollBar().value() == 0
+
+
+def test_that_it_is_out_of_date_is_said_once(qtbot, trained_session, run_job, window):
+    run_job(trained_session, "evaluate")
+    trained_session.change("classify.lr_max", 0.1)
+    assert run_job(trained_session, "classify").status == "done"
+    window.go("evaluate")
+    assert "changed since the last run" in window.hint.text
+    screen = window.screens["evaluate"]
+    assert screen.bar.status.text() == "" and screen.bar.start_button.isEnabled()
+    run_job(trained_session, "evaluate")
+    assert screen.bar.status.text() == "Done."
 
 
 def test_a_kind_that_never_occurs_says_so(qtbot, shown):

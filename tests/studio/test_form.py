@@ -114,6 +114,7 @@ def test_the_reason_goes_when_the_value_is_mended(qtbot, form):
 def test_a_zero_that_is_no_quantity_is_a_word(form):
     assert form.control("batch_size").text() == "automatic"
     assert form.control("batch_size").read() == 0
+    assert "“automatic” chooses" in form.rows["batch_size"].note.text()
 
 
 def test_choices_are_told_by_value_not_by_title(qtbot, form):

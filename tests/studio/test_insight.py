@@ -10,9 +10,10 @@ from studio.screens.forgetting import forgotten, sentence
 from studio.screens.insight import InsightTabs
 from studio.screens.training import ClassifyScreen, FinetuneScreen
 from studio.screens.try_it import TryItScreen
+from studio.screens.verdict import remark
 from studio.screens.watched import FULL, MOST, watch
 from ulmfit_core.config import WatchedSentence
-from ulmfit_core.events import EpochEnded, GeneralLoss, SampleText, Started, WatchedScores
+from ulmfit_core.events import Ended, EpochEnded, GeneralLoss, SampleText, Started, WatchedScores, read_events
 
 NAMES = {"classify": ["Epochs", "Watched", "Try", "Verdict"],
          "finetune": ["Epochs", "Writes", "Watched", "Forgets", "Try", "Verdict"],
@@ -163,6 +164,23 @@ def test_a_bad_verdict_offers_to_turn_the_knob(qtbot, project_session, write_run
     assert project_session.project.recipe.classify.lr_max == 0.003
 
 
+def test_the_best_epoch_is_looked_at_when_the_run_is_over(tabs):
+    epochs = tabs().epochs
+    told = [EpochEnded(number, 0, number, {"valid_loss": 1.0}, best=number < 3) for number in range(40)]
+    epochs.show_events(told)
+    seen = epochs.viewport().rect()
+    assert seen.contains(epochs.visualItemRect(epochs.item(39, 0)))
+    epochs.show_events([*told, Ended("done")])
+    assert epochs.item(2, 0).text() == "★ 3" and seen.contains(epochs.visualItemRect(epochs.item(2, 0)))
+
+
+def test_a_verdicts_advice_is_a_remark_elsewhere(project_session, write_run):
+    log = write_run(project_session.project, "classify", per_epoch=5) / "events.jsonl"
+    assert remark(read_events(log)) == remark([]) == ""
+    log.write_text(log.read_text().replace('"done", "reason": ""', '"failed", "reason": "training diverged"'))
+    assert remark(read_events(log)) == "diverges"
+
+
 def test_no_answer_makes_the_tabs_take_height_from_the_plots(tabs):
     made = tabs()
     before = made.minimumSizeHint().height()
@@ -202,7 +220,8 @@ def test_the_model_in_training_is_tried_while_paused_and_from_both_screens(qtbot
     assert [each.text for each in project_session.project.recipe.insight.watched] == ["He wept beside the cold grave"]
     project_session.stop()
     qtbot.waitUntil(lambda: project_session.job is None, timeout=60_000)
-    assert not quick.text.isEnabled()
+    assert not quick.text.isEnabled() and "type a text" in quick.hint.text(), "the answer was of a model that is gone"
+    assert quick.bars.accessibleDescription() == ""
     assert not other.classifier.source.isVisible() and not other.classifier.text.isEnabled()
 
 

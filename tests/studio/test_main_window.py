@@ -121,13 +121,42 @@ def test_a_job_marks_its_row_and_its_end_is_told_elsewhere(
     window.go("runs")
     with qtbot.waitSignal(session.run_ended):
         session.start("import")
-        session.finish()
         assert marks(window)["Data"] == "running"
         assert window.status.text() == "Running: Import the data"
+        session.pause()
+        assert window.status.text() == "Paused: Import the data"
+        session.resume()
+        session.finish()
     assert marks(window)["Data"] == "done" and marks(window)["Vocabulary"] == "ready"
     assert window.alert.text == "“Import the data” is done."
     session.change("data.seed", 5)
     assert marks(window)["Data"] == "stale"
+
+
+def test_the_end_of_training_everything_names_the_verdicts_that_advise(
+    window: MainWindow, recipe, tmp_path, write_run
+) -> None:
+    session = opened(window, recipe, tmp_path)
+    for step in ("finetune", "classify"):
+        write_run(session.project, step, per_epoch=5)
+    log = next(session.project.runs_of("classify")).folder / "events.jsonl"
+    log.write_text(log.read_text().replace('"done", "reason": ""', '"failed", "reason": "training diverged"'))
+    session.queue.done = ["import", "finetune", "classify"]
+    session.queue.ended.emit("done", "Everything is trained.")
+    assert window.alert.text == "Everything is trained. Classify: it diverges, see its “Verdict”."
+
+
+def test_the_train_button_keeps_its_place(window: MainWindow, recipe, tmp_path, qtbot, endless_import) -> None:
+    session = opened(window, recipe, tmp_path)
+    window.show()
+    qtbot.waitExposed(window)
+    place = window.train.y()
+    with qtbot.waitSignal(session.run_ended):
+        assert session.queue.start()
+        qtbot.wait(50)
+        assert window.train_hindrance.isVisible() and window.train.y() == place
+        session.queue.forget()
+        session.finish()
 
 
 def test_a_refusal_is_shown(window: MainWindow, recipe, tmp_path) -> None:

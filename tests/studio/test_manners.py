@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from studio import help, log, recent, theme
 from studio.main_window import MainWindow
 from studio.screens import SCREENS
-from studio.widgets.declared import default_text, help_of, range_text
+from studio.widgets.declared import default_text, meaning, help_of, range_text
 from studio.widgets.form import Form
 from studio.widgets.room import Room
 from ulmfit_core.config import ClassifySettings, DataSettings, FinetuneSettings, ModelSettings, VocabSettings
@@ -103,9 +103,9 @@ def test_all_of_the_declaration_is_told(qtbot, kind):
         field = kind.model_fields[name]
         for told in (row.control.toolTip(), row.control.whatsThis()):
             assert "Default: " in told and f"In project.toml: {name}" in told
-        assert field.description in row.control.accessibleDescription()
+        assert meaning(field) in row.control.accessibleDescription()
         assert row.note.text() not in row.control.whatsThis(), "help says what does not stand below the field anyway"
-        assert row.note.text() == field.description, "no name of the file's in the line a newcomer reads"
+        assert row.note.text() == meaning(field), "no name of the file's in the line a newcomer reads"
         source = field.json_schema_extra["source"]
         assert not source or f"Source: {source}" in row.control.accessibleDescription()
 

@@ -84,6 +84,18 @@ def test_the_advised_suggestion_has_the_accent_and_what_learned_is_said(qtbot, s
     assert finder.trained.text() == TRAINED[0]
 
 
+def test_the_names_of_the_marks_stand_in_rows_inside_the_plot(qtbot, show, recorded):
+    screen = show(ClassifyScreen)
+    curve = screen.finder.curve
+    qtbot.wait(50)  # the plot takes its place
+    box = curve.plot.getPlotItem().getViewBox()
+    labels = [curve._marks[name].label for name in curve.found]
+    middles = sorted(label.mapRectToScene(label.boundingRect()).center().y() for label in labels)
+    assert all(lower - upper >= curve.fontMetrics().height() for upper, lower in zip(middles, middles[1:]))
+    inside = box.sceneBoundingRect()
+    assert inside.top() < middles[0] - 6 and middles[-1] + 6 < inside.bottom()
+
+
 def test_before_a_search_no_empty_axes_are_drawn(show):
     screen = show(ClassifyScreen)
     curve = screen.finder.curve
@@ -205,7 +217,7 @@ def test_the_runs_show_a_search_with_its_curve_and_its_stages_settings(qtbot, pr
     screen = RunsScreen(project_session)
     qtbot.addWidget(screen)
     screen.show()
-    assert screen.table.texts()[0][-2].startswith("Classify: Valley 0.0021, Steepest 0.0013")
+    assert screen.table.texts()[0][-2].startswith("Classify: Minimum / 10 0.01, Valley 0.0021, Steepest")
     details = screen.details
     visible = [details.tabText(place) for place in range(details.count()) if details.isTabVisible(place)]
     assert visible == ["Curve", "Card", "Settings", "Notes"] and details.currentWidget() is details.search

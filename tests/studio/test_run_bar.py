@@ -42,6 +42,14 @@ def enabled(bar: RunBar) -> set[str]:
     return {name for name, button in buttons.items() if button.isVisible() and button.isEnabled()}
 
 
+def places_of(qtbot, bar: RunBar) -> list[tuple[int, int]]:
+    """Where the buttons stand that are always there."""
+    qtbot.wait(20)  # the layout follows
+    buttons = (bar.start_button, bar.pause_button, bar.finish_button, bar.stop_button)
+    corners = [button.mapTo(bar, button.rect().topLeft()) for button in buttons]
+    return [(corner.x(), corner.y()) for corner in corners]
+
+
 def press(qtbot, button) -> None:
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
@@ -70,13 +78,16 @@ def test_a_job_without_steps_shows_its_progress_and_ends_as_done(qtbot, project_
 def test_pause_continue_stop_resume_finish(qtbot, prepared, make_bar):
     """The whole life of a real training by its buttons."""
     bar = make_bar("finetune")
+    bar.resize(900, 120)
+    places = places_of(qtbot, bar)
     press(qtbot, bar.start_button)
+    assert places_of(qtbot, bar) == places
     qtbot.waitUntil(lambda: "Step " in bar.overall.caption.text() and bar._step > 3, timeout=60_000)
     assert enabled(bar) == {"pause", "finish", "stop"}
     assert " of 300 " in bar.epoch.caption.text()
 
     press(qtbot, bar.pause_button)
-    assert bar.pause_button.text() == "&Continue"
+    assert bar.pause_button.text() == "&Continue" and places_of(qtbot, bar) == places
     assert "Paused" in bar.status.text()
     press(qtbot, bar.pause_button)
     assert not prepared.paused
@@ -87,7 +98,7 @@ def test_pause_continue_stop_resume_finish(qtbot, prepared, make_bar):
         assert "Stopping" in bar.status.text()
     assert stopped.args[1].status == "stopped"
     assert enabled(bar) == {"resume", "start"}
-    assert bar.start_button.text() == "Start &anew"
+    assert bar.start_button.text() == "Start &anew" and places_of(qtbot, bar) == places
     assert "Stopped at step" in bar.status.text()
 
     before = prepared.run_folder

@@ -12,13 +12,13 @@ from PySide6.QtWidgets import QApplication
 
 from studio.main_window import MainWindow
 from studio.screens import run_again, run_compare, run_trash
-from studio.screens.run_story import Seen, best_result, epoch_table, look, measured
+from studio.screens.run_story import Seen, best_result, epoch_table, look, measured, read_story, suggested
 from studio.screens.runs import RunsScreen
 from studio.session import Session
 from tests.studio.test_main_window import give_focus, press_in_dialog
 from ulmfit_core import files
 from ulmfit_core.errors import UserError
-from ulmfit_core.events import Ended, EpochEnded, SampleText, Started
+from ulmfit_core.events import Artefact, Ended, EpochEnded, SampleText, Started
 from ulmfit_core.project import Project
 from ulmfit_core.run import Run
 
@@ -196,6 +196,49 @@ def test_the_better_result_is_marked_only_where_figures_can_be_compared(screen: 
     stories = screen.comparison.stories
     assert run_compare.result_rows(stories)[2] == ["Perplexity", "20", "33.1"]
     assert run_compare.remarks(stories) == ["Their vocabularies differ, so losses cannot be compared."]
+
+
+def add_classifier(session: Session, at: float, rows: int, answers: str = "calibrated") -> Run:
+    """A training that left its classifier at that second, judged by so many validation rows."""
+    run = Run(session.project.new_run_folder("classify"))
+    run.emit(epoch(0, best=True, valid_loss=1 / at, accuracy=at / 1000, valid_rows=rows))
+    run.emit(Artefact("bundle", "models/classifier", at=at))
+    run.emit(Ended("done", report={"blend": {"answers": answers}}, at=at))
+    run.close()
+    return run
+
+
+def add_evaluation(session: Session, at: float, accuracy: float, split: str = "test") -> Run:
+    run = Run(session.project.new_run_folder("evaluate"))
+    run.emit(Started("evaluate", "Evaluate", at=at))
+    run.emit(Ended("done", report={"split": split, "accuracy": accuracy, "rows": 40}))
+    run.close()
+    return run
+
+
+def test_each_classifier_has_the_newest_accuracy_of_its_own_test(screen: RunsScreen) -> None:
+    first = add_classifier(screen.session, 100, rows=500)
+    add_evaluation(screen.session, 120, 0.5)
+    add_evaluation(screen.session, 130, 0.6)
+    add_evaluation(screen.session, 140, 0.7, split="valid")
+    second = add_classifier(screen.session, 200, rows=500, answers="blend")
+    other = add_evaluation(screen.session, 210, 0.8)
+    files.write_json(other.folder / "provenance.json", {"hashes": {"data": "other data"}})
+    stories = [read_story(run.folder) for run in (first, second)]
+    rows = {name: values for name, *values in run_compare.result_rows(stories)}
+    assert rows["Test accuracy, newest"] == ["60.0% of 40", "—"]
+    assert rows["Validation accuracy"] == ["10.0%", "★ 20.0%"]
+    assert rows["Who answers"] == ["the network", "both"]
+    assert "Who answers" not in dict.fromkeys(row[0] for row in run_compare.result_rows([stories[0]] * 2))
+    add_evaluation(screen.session, 220, 0.9)
+    assert ["Test accuracy, newest", "60.0% of 40", "90.0% of 40"] in run_compare.result_rows(stories)
+
+
+def test_so_few_validation_rows_mark_nothing_better(screen: RunsScreen) -> None:
+    stories = [read_story(add_classifier(screen.session, at, rows=22).folder) for at in (100, 200)]
+    assert not any("★" in cell for row in run_compare.result_rows(stories) for cell in row)
+    few = "So few validation texts (22) cannot tell these apart: no figure is marked better."
+    assert run_compare.remarks(stories) == [few]
 
 
 def test_runs_of_different_kinds_and_too_many_of_them(screen: RunsScreen) -> None:
@@ -454,6 +497,15 @@ def test_an_evaluation_says_what_it_found() -> None:
     assert measured({"accuracy": 0.5, "rows": 8, "split": "test"}) == "test accuracy 50.0%, 8 rows"
     assert measured({"accuracy": 0.5, "rows": 8, "split": "valid"}) == "validation accuracy 50.0%, 8 rows"
     assert measured({"size": 1500}) == ""
+
+
+def test_a_search_names_the_advised_rate_first() -> None:
+    found = {"minimum": 0.03, "steepest": None, "valley": 0.01, "slide": 0.02}
+    report = {"stage": "classify", "suggestions": found, "advised": "slide"}
+    assert suggested(report) == "Classify: Slide 0.02, Minimum / 10 0.03, Valley 0.01"
+    assert suggested({"stage": "classify", "suggestions": dict.fromkeys(found), "advised": ""}) == (
+        "Classify: no suggestion"
+    )
 
 
 def test_metrics_that_not_every_epoch_has() -> None:

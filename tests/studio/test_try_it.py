@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import Qt
 
+from studio import kept_tries
+from studio.kept_tries import Try
 from studio.screens import SCREENS
 from studio.screens.try_it import TryItScreen, answer_sentence, shown
 from tests.studio.test_main_window import give_focus
@@ -85,13 +87,49 @@ def test_an_emptied_text_has_no_answer(qtbot, screen):
     assert not part.label.isVisible() and not part.keep.isEnabled()
 
 
-def test_tries_are_kept_newest_first(qtbot, screen):
+def test_tries_are_kept_in_the_project_newest_first(qtbot, screen, trained_session):
     part = screen.classifier
     for text in ("The rain fell", "We danced"):
         part.text.setPlainText(text)
         qtbot.waitUntil(lambda wanted=text: part._answer is not None and part._answer.text == wanted, timeout=30_000)
         qtbot.mouseClick(part.keep, Qt.MouseButton.LeftButton)
     assert [row[2] for row in part.tries.texts()] == ["We danced", "The rain fell"]
+    screen.close()
+    later = show(qtbot, trained_session)
+    part = later.classifier
+    assert [row[2] for row in part.tries.texts()] == ["We danced", "The rain fell"], "it is there next time"
+    part.tries.selectRow(0)
+    give_focus(qtbot, part.tries)
+    qtbot.keyClick(part.tries, Qt.Key.Key_Delete)
+    assert [row[2] for row in part.tries.texts()] == ["The rain fell"]
+    qtbot.mouseClick(part.remove, Qt.MouseButton.LeftButton)
+    assert part.tries.texts() == [] == kept_tries.read(trained_session.project) and not part.remove.isEnabled()
+
+
+def test_a_window_that_only_reads_shows_kept_tries_and_changes_none(qtbot, trained_session):
+    kept_tries.add(trained_session.project, Try("sad", 0.7, "The rain fell"))
+    trained_session.project.read_only = "Another window has it."
+    screen = show(qtbot, trained_session)
+    part = screen.classifier
+    part.text.setPlainText("We danced")
+    qtbot.waitUntil(lambda: part._answer is not None, timeout=30_000)
+    part.tries.selectRow(0)
+    assert not part.keep.isEnabled() and not part.remove.isEnabled()
+    part._keep()
+    part._remove()
+    assert [row[2] for row in part.tries.texts()] == ["The rain fell"]
+
+
+def test_a_damaged_file_of_tries_is_told_and_not_written_over(qtbot, trained_session):
+    path = trained_session.project.folder / kept_tries.NAME
+    path.write_text("{", encoding="utf-8")
+    screen = show(qtbot, trained_session)
+    assert "tries.json is damaged" in screen.notice.text
+    screen.classifier.text.setPlainText("We danced")
+    qtbot.waitUntil(lambda: screen.classifier._answer is not None, timeout=30_000)
+    screen.clear_message()
+    qtbot.mouseClick(screen.classifier.keep, Qt.MouseButton.LeftButton)
+    assert "tries.json is damaged" in screen.notice.text and path.read_text(encoding="utf-8") == "{"
 
 
 def test_a_retrained_classifier_answers_the_text_that_stands_there(qtbot, screen, trained_session, run_job):
@@ -138,3 +176,7 @@ def test_a_blended_answer_says_so():
     assert answer_sentence(network) == "The classifier gives “sad” 70.0%."
     blended = Prediction("text", "sad", {"sad": 0.7, "happy": 0.3}, 0.35)
     assert answer_sentence(blended) == "The classifier gives “sad” 70.0%, blended with word counts, which weigh 35%."
+    alone = Prediction("text", "sad", {"sad": 0.7, "happy": 0.3}, 1.0)
+    assert answer_sentence(alone) == (
+        "The classifier gives “sad” 70.0%, from word counts alone, since the network adds nothing yet."
+    )

@@ -160,6 +160,18 @@ def test_a_place_that_is_taken_is_refused(welcome: WelcomeScreen, qtbot, tmp_pat
     assert "exists already and is not empty" in welcome.notice.text
 
 
+def test_a_name_that_is_free_is_offered(welcome: WelcomeScreen, tmp_path) -> None:
+    welcome.form.name.setText("Letters")
+    welcome.form.place.setText(str(tmp_path))
+    for free in ("Letters", "Letters 2", "Letters 3"):
+        welcome.show_new_project()
+        assert welcome.form.name.text() == free
+        welcome.form.folder().mkdir()
+    welcome.form.name.setText("x" * 5000)
+    welcome.show_new_project()
+    assert welcome.form.name.text() == "x" * 5000, "which is refused when it is made"
+
+
 def test_a_name_may_hold_any_sign(welcome: WelcomeScreen, tmp_path) -> None:
     welcome.form.name.setText("a/b: c?")
     welcome.form.place.setText(str(tmp_path))

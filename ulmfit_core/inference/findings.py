@@ -6,10 +6,12 @@ Pure functions of the report that jobs/evaluate.py returns; no torch, no Qt.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 NORMAL_95 = 1.959964  # standard deviations either side that hold 95 of 100 draws
+VERY_SURE = 0.9  # an answer's probability above which a wrong one makes its label suspect
 FEW_ROWS = 1000  # below which chance alone moves the accuracy by more than a point or two
 
 
@@ -107,6 +109,15 @@ def class_sentence(report: dict[str, Any], label: str) -> str:
     elif of_others:
         parts.append(f"of “{of_others[0]}” {_were(of_others[1])} taken for it")
     return "; ".join([*parts, *_training(report.get("training_rows", {}), label)]) + "."
+
+
+def sure_sentence(found: Iterable[WrongAnswer], label: str) -> str:
+    """That texts of a class were answered wrong with much confidence, where some were: their labels may be wrong."""
+    sure = sum(one.truth == label and one.sure > VERY_SURE for one in found)
+    if not sure:
+        return ""
+    said = "1 of its wrong answers is very sure: check whether its label is right."
+    return said if sure == 1 else f"{sure:,} of its wrong answers are very sure: check whether their labels are right."
 
 
 def _largest(labels: list[str], counts: list[int], place: int) -> tuple[str, int] | None:

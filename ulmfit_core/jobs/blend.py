@@ -109,10 +109,13 @@ def decision(report: dict[str, Any]) -> str:
         for key, name in {**ANSWERS, "network": "the network as it was trained"}.items()
         if key in report
     )
-    return f"{answers}. On {report['valid_rows']:,} validation rows: {'; '.join(figures)}."
+    rows = f"{report['valid_rows']:,} validation row{'s' * (report['valid_rows'] != 1)}"
+    return f"{answers}. On {rows}: {'; '.join(figures)}."
 
 
 def _alone(exponent: float) -> str:
     """That the network answers alone, and what was made of its probabilities."""
+    if f"{exponent:.2f}" == "1.00":
+        return "the network's alone, as sure as it was trained to be"
     change = "less sure" if exponent < 1 else "surer"
     return f"the network's alone, made {change} by the validation rows (power {exponent:.2f})"

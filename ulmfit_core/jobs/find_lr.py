@@ -19,7 +19,7 @@ FEW_BATCHES = 10  # of all texts: the search then reads the same ones again and 
 ALIKE = 2.5  # times higher or lower: a search with other batches may say so much else
 WHERE = {
     "minimum": "it is a tenth of the rate with the lowest loss",
-    "slide": "it lies where the fall of the loss comes to its end",
+    "slide": "it lies where the loss still falls, before it turns up",
     "valley": "it lies in the middle of the longest fall of the loss",
     "steepest": "it lies where the loss falls fastest",
 }
@@ -62,9 +62,10 @@ def advice(
             "or look whether texts and labels belong together."
         ]
     else:
+        known = "" if settings.phases or rate_text(settings.lr_max) != rate_text(rate) else ", which was set already,"
         sentences = [
-            f"{rate_text(rate)} is a good highest learning rate for “{TITLES[stage]}”: {WHERE[name]}.",
-            _beside(rate, settings),
+            f"{rate_text(rate)}{known} is a good highest learning rate for “{TITLES[stage]}”: {WHERE[name]}.",
+            *([] if known else [_beside(rate, settings)]),
         ]
         if curve.smoothed[-1] == min(curve.smoothed):
             sentences.append("The loss never rose, so a higher rate may do as well.")
