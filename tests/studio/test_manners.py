@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from studio import help, log, recent, theme
 from studio.main_window import MainWindow
 from studio.screens import SCREENS
-from studio.widgets.declared import default_text, meaning, help_of, range_text
+from studio.widgets.declared import default_text, help_of, meaning, range_text
 from studio.widgets.form import Form
 from studio.widgets.room import Room
 from ulmfit_core.config import ClassifySettings, DataSettings, FinetuneSettings, ModelSettings, VocabSettings
