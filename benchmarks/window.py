@@ -41,8 +41,8 @@ ORDINARY: study.Values = {
 }  # fmt: skip
 SMALL: study.Values = {
     "name": "Small steps", "vocab.size": 200, "model.embedding": 8, "model.hidden": 8, "model.layers": 1,
-    "pretrain.batch_size": 2, "pretrain.bptt": 5, "pretrain.threads": 1, "pretrain.epochs": 50,
-    "pretrain.checkpoint_seconds": 5.0,
+    "finetune.batch_size": 2, "finetune.bptt": 5, "finetune.threads": 1, "finetune.epochs": 1000,
+    "finetune.checkpoint_seconds": 5.0,
 }  # fmt: skip
 
 
@@ -160,7 +160,8 @@ def answer(found: Figures) -> str:
     return f"{found['median']:.0f} ms, longest {found['max']:.0f} ms"
 
 
-Line = tuple[str, str, Callable[[Figures], str], Callable[[Figures], bool]]
+# What a line measures, its aim, what was measured, and whether it is reached: None where that cannot be said.
+Line = tuple[str, str, Callable[[Figures], str], Callable[[Figures], bool | None]]
 STALL = "p99 ≤ 50 ms, longest ≤ 100 ms"
 
 
@@ -185,7 +186,7 @@ LINES: dict[str, list[Line]] = {
              lambda f: max(f["pause_s"], f["stop_s"]) <= 3 and f["checkpoint_kept"]),
             (f"From the end of an epoch to its row, {size}", "≤ 300 ms",
              lambda f: "no epoch ended" if f["event_ms"] is None else f"{f['event_ms']:.0f} ms",
-             lambda f: f["event_ms"] is None or f["event_ms"] <= 300),
+             lambda f: None if f["event_ms"] is None else f["event_ms"] <= 300),
         ]
         for name, size, least in (("ordinary", "ordinary steps", 0.95), ("small", "small steps", 0.90))
     },
@@ -203,7 +204,7 @@ LINES: dict[str, list[Line]] = {
         for key, when, most in (("idle", "at rest", 300), ("training", "while training", 1000))
     ],
     "runs": [
-        ("Runs with 1,000 runs: all listed", "-", lambda f: f"{f['listed_s']} s", lambda f: True),
+        ("Runs with 1,000 runs: all listed", "-", lambda f: f"{f['listed_s']} s", lambda f: None),
         ("Stall on opening it and its Runs", "longest ≤ 150 ms", lambda f: stall(f["stall"]),
          lambda f: f["stall"]["max"] <= 150),
     ],
@@ -214,7 +215,8 @@ def table(found: dict[str, Figures]) -> str:
     lines = ["| figure | aim | measured | reached |", "|---|---|---|---|"]
     for name, figures in found.items():
         for title, aim, says, holds in LINES[name]:
-            lines.append(f"| {title} | {aim} | {says(figures)} | {'yes' if holds(figures) else '**no**'} |")
+            reached = {None: "-", True: "yes", False: "**no**"}[holds(figures)]
+            lines.append(f"| {title} | {aim} | {says(figures)} | {reached} |")
     return "\n".join(lines)
 
 

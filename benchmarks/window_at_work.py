@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Slot
+from PySide6.QtCore import QEvent, QEventLoop, QObject, Qt, QTimer, Slot
 from PySide6.QtTest import QTest
 
 from studio import worker
@@ -110,8 +110,10 @@ class Desk:
         return time.perf_counter() - began
 
     def live(self, seconds: float) -> None:
-        end = time.perf_counter() + seconds
-        self.until(lambda: time.perf_counter() >= end, seconds + PATIENCE)
+        """As a window does that waits for its person: a loop that asks again and again would take from the training."""
+        loop = QEventLoop()
+        QTimer.singleShot(round(seconds * 1000), loop.quit)
+        loop.exec()
 
     def press(self, button: Any) -> float:
         """Seconds from a click until the window has drawn what follows from it."""
