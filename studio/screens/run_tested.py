@@ -5,6 +5,7 @@ A model is replaced by the next training that ends, and an evaluation measures t
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from pathlib import Path
 from typing import Any
@@ -51,24 +52,22 @@ def _training(folder: Path) -> float:
 
 @functools.lru_cache(maxsize=512)
 def _left_of(folder: Path, stamp: Stamp) -> float:
-    return _left_at(_events(folder))
+    story = _story(folder)
+    return _left_at(story.events) if story else NEVER
 
 
 @functools.lru_cache(maxsize=512)
 def _evaluation(folder: Path, stamp: Stamp) -> tuple[float, dict[str, Any]]:
     """When it began, and its report; an unfinished one has none."""
-    try:
-        story = read_story(folder)
-    except (FileNotFoundError, NotADirectoryError):  # removed meanwhile
-        return NEVER, {}
-    return (story.events[0].at if story.events else NEVER), story.report
+    story = _story(folder)
+    return (story.events[0].at, story.report) if story and story.events else (NEVER, {})
 
 
-def _events(folder: Path) -> list[Event]:
-    try:
-        return read_story(folder).events
-    except (FileNotFoundError, NotADirectoryError):  # removed meanwhile
-        return []
+def _story(folder: Path) -> Story | None:
+    """None where the run was removed meanwhile."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return read_story(folder)
+    return None
 
 
 def _left_at(told: list[Event]) -> float:

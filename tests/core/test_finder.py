@@ -10,9 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def finder(monkeypatch):
-    """The scripts import each other by name, as they do when they are run."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+def finder():
     return import_module("finder")
 
 

@@ -16,9 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def flat(monkeypatch):
-    """The scripts import each other by name, as they do when they are run."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+def flat():
     import flat
 
     return flat

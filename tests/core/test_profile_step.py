@@ -14,9 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def profile_step(monkeypatch):
-    """The scripts import each other by name, as they do when they are run."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+def profile_step():
     import profile_step
 
     return profile_step

@@ -22,8 +22,7 @@ FAULTS = {
 
 
 @pytest.fixture
-def soak(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+def soak():
     import soak
 
     return soak
