@@ -70,9 +70,9 @@ def test_a_file_is_classified_as_its_texts_are(project, tmp_path):
     summary = ulmfit("predict", project.folder, "--data", tmp_path / "texts.csv", "--out", out, "--json")
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     alone = ulmfit("predict", project.folder, texts[0], texts[2], "--json")
-    assert summary["rows"] == 2 and summary["bad_rows"] == 1
-    assert [row["text"] for row in rows] == [texts[0], texts[2]]
-    for row, answer in zip(rows, alone, strict=True):
+    assert (summary["rows"], summary["answered"], summary["bad_rows"]) == (3, 2, 1)
+    assert [row["text"] for row in rows] == [texts[0], None, texts[2]] and rows[1]["reason"] == "no text"
+    for row, answer in zip((rows[0], rows[2]), alone, strict=True):
         assert row["label"] == answer["label"] == max(answer["probabilities"], key=answer["probabilities"].get)
         assert row["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-5)
         assert sum(answer["probabilities"].values()) == pytest.approx(1)

@@ -20,6 +20,7 @@ from ulmfit_core import config, presets, sample, terminal
 from ulmfit_core.config import SCRATCH, STARTER, Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
+from ulmfit_core.inference import file_summary
 from ulmfit_core.jobs.base import BASE_OF_NEW, base_folder, starter_misfit
 from ulmfit_core.project import TITLES, Project, RunInfo
 
@@ -369,11 +370,22 @@ def _named_run(project: Project, name: str) -> RunInfo:
 def evaluate(
     folder: Folder,
     data: Annotated[Path | None, typer.Option(help="Another labelled file with the project's columns.")] = None,
+    split: Annotated[str, typer.Option(help="Which of the project's rows to measure: test or valid.")] = "test",
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write every answer to a CSV, a row each.")
+    ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a report that any browser shows.")
+    ] = None,
+    eight_bits: Annotated[bool, typer.Option("--int8", help="Read the network in 8-bit numbers.")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure the classifier on the test rows, beside TF-IDF and the commonest class."""
+    if split not in ("test", "valid"):
+        raise typer.BadParameter("--split is test or valid.")
     project = Project.open(folder)
-    report = _finished(terminal.work(project, "evaluate", data=data)).report
+    report = _finished(terminal.work(project, "evaluate", data=data, split=split, eight_bits=eight_bits)).report
+    _export_answers(project, report["run"], csv_file, html_file)
     if as_json:
         _print_json(report)
         return
@@ -381,48 +393,81 @@ def evaluate(
         print(line)
 
 
+def _export_answers(project: Project, run: str, csv_file: Path | None, html_file: Path | None) -> None:
+    from ulmfit_core.inference.exports import write_csv, write_html
+
+    evaluated = project.folder / "runs" / run
+    if csv_file:
+        write_csv(evaluated, csv_file)
+    if html_file:
+        write_html(project, evaluated, html_file)
+    for written in filter(None, (csv_file, html_file)):
+        _say(f"Written: {written}")
+
+
 @app.command()
 def predict(
     folder: Folder,
     texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to classify.")] = None,
     data: Annotated[Path | None, typer.Option(help="A file whose rows to classify.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write the answers: .jsonl or .csv.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write the answers: .csv, .jsonl or .parquet.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="Text column of the file, by name or number; may be repeated.")
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(help="Column to keep beside the answers, or all, or none; may be repeated.")
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Read with weights in 8 bits: faster, a few answers differ.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a stopped or killed go ended.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Classify texts, or the rows of a file."""
+    """Classify texts, or the rows of a file. Ctrl-C stops; what is done is kept beside OUT, to go on with --resume."""
     if bool(texts) == bool(data):
         raise typer.BadParameter("Give either texts or --data FILE.")
-    if out and not data:
-        raise typer.BadParameter("--out needs --data.")
+    if (out or text or keep or int8) and not data:
+        raise typer.BadParameter("--out, --text, --keep and --int8 need --data.")
+    if resume and not out:
+        raise typer.BadParameter("--resume needs --data and --out.")
     project = Project.open(folder)
-    answers = _predict_file(project, data, out) if data else _predict_texts(project, texts or [])
+    answers: dict[str, Any] | list[dict[str, Any]]
+    if data is None:
+        answers = _predict_texts(project, texts or [])
+    else:
+        reading = {"text": text} if text else {}
+        options: dict[str, Any] = {"keep": keep or [], "reading": reading, "eight_bits": int8, "go_on": resume}
+        answers = _predict_file(project, data, out, options)
     if as_json:
         _print_json(answers)
     elif isinstance(answers, dict):
-        print(f"{answers['rows']:,} rows classified, written to {out}.")
+        print("\n".join(file_summary.lines(answers)))
     else:
         _print_answers(answers)
 
 
 def _predict_texts(project: Project, texts: list[str]) -> list[dict[str, Any]]:
-    from ulmfit_core.inference.predictor import Predictor
-    from ulmfit_core.jobs.predict_file import as_record
+    from ulmfit_core.inference.predictor import Predictor, as_record
 
-    predictor = Predictor.load(project.bundle_folder("classify"))
+    predictor = Predictor.of(project)
     if predictor.blend_weight:
         _say(f"The answers are {config.blend_note(predictor.blend_weight)}.")
     return [as_record(prediction) for prediction in predictor.predict(texts)]
 
 
-def _predict_file(project: Project, data: Path, out: Path | None) -> dict[str, Any] | list[dict[str, Any]]:
+def _predict_file(
+    project: Project, data: Path, out: Path | None, options: dict[str, Any]
+) -> dict[str, Any] | list[dict[str, Any]]:
     """The job's summary, or its list of answers where they are written nowhere."""
-    report = _finished(terminal.work(project, "predict", data=data, out=out)).report
+    report = _finished(terminal.work(project, "predict", data=data, out=out, **options)).report
     return report if out else report["predictions"]
 
 
 def _print_answers(answers: list[dict[str, Any]]) -> None:
     for answer in answers:
-        print(f"{answer['label']}\t{answer['probabilities'][answer['label']]:.3f}\t{' '.join(answer['text'].split())}")
+        share, said = answer["probabilities"][answer["label"]], answer["answer"]
+        named = "" if said == answer["label"] else f" ({answer['label']} {share:.0%})"
+        print(f"{said}{named}\t{share:.3f}\t{' '.join(answer['text'].split())}")
 
 
 @app.command()

@@ -42,6 +42,9 @@ class DataSettings(Settings):
     group_column: str = knob(
         "", "Column of what must not be torn, such as the author: no group is on two sides of a split.", advanced=True
     )
+    keep: list[str] = knob(
+        [], "Columns kept beside each text, such as the rating or the source, to compare results by.", advanced=True
+    )
     split_column: str = knob("", "Column that says train, valid or test; empty for a random split.", advanced=True)
     split: Literal["stratified", "tail", "group", "column", "file", "folds"] = knob(
         "stratified",
@@ -359,6 +362,18 @@ class ClassifySettings(StageSettings):
     )  # fmt: skip
 
 
+class AnswerSettings(Settings):
+    """Which answers the classifier withholds. Read at each use and part of no fingerprint: nothing is trained anew."""
+
+    least_sure: float = knob(
+        0.0, "Probability below which the answer is “not sure”; 0 gives every answer.", ge=0, le=1
+    )
+    unknown: float = knob(
+        0.02, "Share of familiar texts that may be called “unknown”, so that those unlike anything the classifier "
+        "learned from are; 0 calls none so.", ge=0, le=0.5,
+    )  # fmt: skip
+
+
 class WatchedSentence(Settings):
     """A sentence whose answer is followed from epoch to epoch."""
 
@@ -395,6 +410,7 @@ class Recipe(Settings):
     pretrain: PretrainSettings = Field(default_factory=PretrainSettings)
     finetune: FinetuneSettings = Field(default_factory=FinetuneSettings)
     classify: ClassifySettings = Field(default_factory=ClassifySettings)
+    answers: AnswerSettings = Field(default_factory=AnswerSettings)
     insight: InsightSettings = Field(default_factory=InsightSettings)
 
 

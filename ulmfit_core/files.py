@@ -8,6 +8,7 @@ import io
 import json
 import logging.handlers
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -20,8 +21,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-# A spreadsheet takes a cell that begins so for a formula.
+# A spreadsheet takes a cell that begins so for a formula, unless all of it is a number.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+NUMBER = re.compile(r"[+-](\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?%?")
 
 
 def sync_folder(folder: Path) -> None:
@@ -68,15 +70,30 @@ def replacing_file(path: Path) -> Iterator[AppendLog]:
     sync_folder(path.parent)
 
 
+def promote(partial: Path, path: Path) -> None:
+    """Let a file that was written elsewhere in the same folder become `path`, durably."""
+    _sync_file(partial)
+    os.replace(partial, path)
+    sync_folder(path.parent)
+
+
 def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def safe_cell(cell: str) -> str:
+    """The cell with an apostrophe before it where a spreadsheet would take it for a formula; -5 and the like stay.
+
+    A formula from a stranger's text could fetch or send data when the file is opened (OWASP, CSV injection).
+    """
+    return "'" + cell if cell.startswith(FORMULA) and not NUMBER.fullmatch(cell) else cell
+
+
 def csv_line(cells: Iterable[str]) -> str:
-    """A line of CSV, its end included, no cell of which a spreadsheet takes for a formula."""
+    """A line of CSV, its end included, no cell of which a spreadsheet takes for a formula (see `safe_cell`)."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow("'" + cell if cell.startswith(FORMULA) else cell for cell in cells)
-    return line.getvalue()
+    csv.writer(line, lineterminator="\r\n").writerow(map(safe_cell, cells))  # quotes cells that hold either of these
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def write_json(path: Path, value: Any) -> None:

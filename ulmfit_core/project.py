@@ -17,7 +17,7 @@ from typing import Any
 
 import tomlkit
 
-from ulmfit_core import __version__, config, events, files, lock
+from ulmfit_core import __version__, config, edit_log, events, files, lock
 from ulmfit_core.config import SCRATCH, Recipe, StageSettings, with_epochs
 from ulmfit_core.errors import UserError
 
@@ -242,19 +242,27 @@ class Project:
 
     # Steps
 
-    def fingerprint(self, step: str) -> str:
+    def fingerprint(self, step: str, texts_alone: bool = False) -> str:
         """Hash of the step's settings, its inputs' fingerprints and the format version.
 
-        Settings at their default do not enter, so that a knob which a newer version adds makes nothing stale.
+        Settings at their default do not enter, so that a knob which a newer version adds makes nothing stale. With
+        `texts_alone` a person's new labels do not enter either: language models read texts, so that a new label does
+        not ask for them to be trained again, while an added text does.
         """
-        inputs = [self.fingerprint(name) for name in INPUTS[step] if not self.skip_reason(name)]
-        text = json.dumps([FORMAT, step, self._settings_of(step), inputs], sort_keys=True)
+        texts_alone = texts_alone or step in ("pretrain", "finetune")
+        inputs = [self.fingerprint(name, texts_alone) for name in INPUTS[step] if not self.skip_reason(name)]
+        text = json.dumps([FORMAT, step, self._settings_of(step, texts_alone), inputs], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def _settings_of(self, step: str) -> list[Any]:
+    def _edits(self, texts_alone: bool) -> list[str]:
+        """What corrections of the data make of the import's fingerprint: nothing where there are none."""
+        version = edit_log.version(self.folder, texts_alone) if self.recipe.data.label else ""
+        return [f"edits {version}"] if version else []
+
+    def _settings_of(self, step: str, texts_alone: bool) -> list[Any]:
         recipe = self.recipe
         parts: dict[str, list[Any]] = {
-            "import": [recipe.data, f"reading {READING}"],
+            "import": [recipe.data, f"reading {READING}", *self._edits(texts_alone)],
             "vocab": [recipe.vocab, recipe.base],
             "pretrain": [recipe.pretrain, recipe.model],
             "finetune": [recipe.finetune, recipe.model, recipe.base],

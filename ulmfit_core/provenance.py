@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ def _hashes(project: Project, job: str, stage: str) -> dict[str, str]:
     found = {"data": data_hash(project), "base": base_hash(project)}
     if step != "vocab":
         found["vocabulary"] = vocabulary_hash(project.vocab_folder)
+        found["labels"] = labels_hash(project)
         found["weights"] = _start_hash(project, step) or found["base"]
     return found
 
@@ -78,6 +80,17 @@ def data_hash(project: Project) -> str:
     facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     sources = [source["sha256"] or str(source["bytes"]) for source in facts.get("sources", [])]
     return _short("\n".join(sources).encode()) if sources else ""
+
+
+def labels_hash(project: Project) -> str:
+    """Of the classes of the imported rows, in their order; empty where none is labelled."""
+    path = project.dataset_folder / "dataset.json"
+    facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return hash_of_labels(facts.get("labels", []))
+
+
+def hash_of_labels(labels: Sequence[str]) -> str:
+    return _short(json.dumps(labels, ensure_ascii=False).encode()) if labels else ""
 
 
 def vocabulary_hash(folder: Path) -> str:

@@ -242,7 +242,9 @@ def _own_command(job: str, options: dict[str, Any]) -> list[str]:
     """That of a job which is no step of the recipe's."""
     files = [word for name in ("data", "out") if options.get(name) for word in (f"--{name}", str(options[name]))]
     if job in ("evaluate", "predict"):
-        return [shlex.join(["ulmfit", job, NEW, *files])]
+        split = ["--split", options["split"]] if options.get("split", "test") != "test" else []
+        eight_bits = ["--int8"] if options.get("eight_bits") else []
+        return [shlex.join(["ulmfit", job, NEW, *files, *split, *eight_bits])]
     if job == "find_lr" and "stage" in options:
         more = [f"--{name}={options[name]}" for name in ("groups", "steps") if name in options]
         return [shlex.join(["ulmfit", "find-lr", NEW, options["stage"], *more])]

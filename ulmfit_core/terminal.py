@@ -155,6 +155,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         *_answers_lines(report),
         f"TF-IDF    accuracy {tfidf['accuracy']:.4f}  macro F1 {tfidf['macro_f1']:.4f}",
         f"majority  accuracy {report['majority']:.4f}",
+        *_calibration_lines(report),
     ]
     for label, row in report["per_class"].items():
         scores = f"precision {row['precision']:.3f}  recall {row['recall']:.3f}  F1 {row['f1']:.3f}"
@@ -164,7 +165,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
 
 def _answers_lines(report: dict[str, Any]) -> list[str]:
     """The classifier's figures; where word counts are blended in, the network's below them."""
-    figures = f"accuracy {report['accuracy']:.4f}  macro F1 {report['macro_f1']:.4f}"
+    figures = f"accuracy {_with_interval(report, 'accuracy')}  macro F1 {_with_interval(report, 'macro_f1')}"
     if "blend" not in report:
         return [f"ULMFiT    {figures}"]
     network = report["network"]
@@ -172,6 +173,24 @@ def _answers_lines(report: dict[str, Any]) -> list[str]:
         f"answers   {figures}  ({blend_note(report['blend']['weight'])})",
         f"ULMFiT    accuracy {network['accuracy']:.4f}  macro F1 {network['macro_f1']:.4f}  (the network alone)",
     ]
+
+
+def _with_interval(report: dict[str, Any], name: str) -> str:
+    """A figure with the interval in which it lies in 95 of 100 cases, where the report has it."""
+    known = report.get("figures", {}).get(name, {"low": None})
+    interval = "" if known["low"] is None else f" ({known['low']:.4f} to {known['high']:.4f})"
+    return f"{report[name]:.4f}{interval}"
+
+
+def _calibration_lines(report: dict[str, Any]) -> list[str]:
+    """How far the answers are from being as sure as they are right, and on what that was mended."""
+    known = report.get("calibration")
+    if not known:
+        return []
+    network, answers = known["network"], known["answers"]
+    before = f", network as trained {network['ece']:.4f} (loss {network['loss']:.4f})" if known["exponents"] else ""
+    figures = f"answers {answers['ece']:.4f} (loss {answers['loss']:.4f}){before}"
+    return [f"calibration error (ECE): {figures}", f"  {known['fitted_on']}"]
 
 
 def rate_lines(report: dict[str, Any], project: Project) -> list[str]:

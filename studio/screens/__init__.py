@@ -57,5 +57,9 @@ SCREENS: dict[str, Row] = {
         "studio.screens.try_it:TryItScreen", "Try it", needs="classify",
         meaning="Type a text and see the answer as you type.",
     ),
+    "predict": Row(
+        "studio.screens.predict:PredictScreen", "Predict", needs="classify",
+        meaning="Have every row of a file answered, and save the answers as a file.",
+    ),
     "runs": Row("studio.screens.runs:RunsScreen", "Runs"),
 }  # fmt: skip

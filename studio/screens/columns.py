@@ -23,15 +23,20 @@ from ulmfit_core.config import DataSettings
 MOST_COLUMNS = 5  # shown at once
 TITLE_WIDTH = 48  # pixels
 ROLE = Qt.ItemDataRole.UserRole
+LEARNED = "What the classifier learns to tell."
 
 
 class Columns(QWidget):
-    """`changed(name, value)`: the person chose text, label or id_column of the DataSettings."""
+    """`changed(name, value)`: the person chose text, label or id_column of the DataSettings.
+
+    `labels`: what labels in the file are good for.
+    """
 
     changed = Signal(str, object)
 
-    def __init__(self) -> None:
+    def __init__(self, labels: str = LEARNED) -> None:
         super().__init__()
+        self._about_label = line(labels, "muted")
         self._texts: list[str] = []  # in the order in which they are joined
         self.text = QListWidget()
         self.text.setAccessibleName("Columns that hold the text")
@@ -41,7 +46,7 @@ class Columns(QWidget):
         self.later = QPushButton("Later")
         self.later.setToolTip("Join the marked column after the one behind it.")
         self.joined = line("", "muted")
-        self.label = _column_box("Column that holds the label", "No labels", "What the classifier learns to tell.")
+        self.label = _column_box("Column that holds the label", "No labels", labels)
         self.id = _column_box("Column that names each row", "None", "Names a row where it is listed, if it has a name.")
         self._lay_out()
         self._connect()
@@ -120,7 +125,7 @@ class Columns(QWidget):
         column.addLayout(buttons)
         column.addWidget(self.joined)
         column.addWidget(_beside("Label", self.label))
-        column.addWidget(line("What the classifier learns to tell.", "muted"))
+        column.addWidget(self._about_label)
         column.addWidget(_beside("Id", self.id))
 
     def _connect(self) -> None:

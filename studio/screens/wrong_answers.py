@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.screens.chosen_answer import ChosenAnswer
+from studio.screens.evaluation_pages import Measured
+from studio.session import Session
 from studio.widgets.card import line
 from studio.widgets.controls import ChoiceBox
 from studio.widgets.long_table import LongTable
@@ -54,7 +56,7 @@ class WrongAnswers(QWidget):
     opened = Signal(str)
     freed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
         self._report: dict[str, Any] | None = None
         self._found: list[WrongAnswer] | None = None  # None: they are being read
@@ -66,6 +68,7 @@ class WrongAnswers(QWidget):
         self.order = ChoiceBox(ORDERS, ORDERS)
         self.all = QPushButton("Show &all")
         self.open_button = QPushButton("&Open in Try it")
+        self.chosen = ChosenAnswer(session)
         self._name_all()
         self._lay_out()
         self._connect()
@@ -73,6 +76,7 @@ class WrongAnswers(QWidget):
     def show_report(self, report: dict[str, Any]) -> None:
         """Another report, whose wrong answers come by `show_found` once they are read."""
         self._report, self._found, self._which = report, None, Which()
+        self.chosen.set_labels(report["labels"])
         self._list()
 
     def show_found(self, found: Sequence[WrongAnswer]) -> None:
@@ -122,6 +126,7 @@ class WrongAnswers(QWidget):
         chosen = [one for one in self._found or () if self._which.has(one)]
         self.shown = sorted(chosen, key=KEYS[order], reverse=self._reversed)
         self.table.set_rows(HEADERS, Rows(self.shown))
+        self.table.selectionModel().currentRowChanged.connect(self._choose)
         self._mark_order(order)
         label = self._which.label or findings.weakest(self._report)
         weakest = "" if self._which else "Weakest class: "
@@ -132,10 +137,18 @@ class WrongAnswers(QWidget):
         self.count.setText(READING if reading else count_sentence(self._report, self._which, len(self.shown)))
         self.count.setToolTip(self.count.text())
         self.all.setVisible(bool(self._which))
-        for part in (self.table, self.order, self.open_button):
+        for part in (self.table, self.order, self.open_button, self.chosen):
             part.setVisible(bool(self.shown))
         if self.shown:
             self.table.selectRow(0)
+        self._choose()
+
+    @Slot()
+    @Slot(QModelIndex, QModelIndex)
+    def _choose(self, *_: QModelIndex) -> None:
+        """What is said of one wrong answer follows the row that is marked."""
+        place = self.table.currentIndex().row()
+        self.chosen.show_answer(self.shown[place] if 0 <= place < len(self.shown) else None)
 
     def _mark_order(self, order: str) -> None:
         """An arrow in the heading of the column that the order follows."""
@@ -174,6 +187,7 @@ class WrongAnswers(QWidget):
         column.addWidget(self.finding)
         column.addLayout(across)
         column.addWidget(self.table, 1)
+        column.addWidget(self.chosen)
         column.addStretch(0)
 
     def _connect(self) -> None:
@@ -184,21 +198,25 @@ class WrongAnswers(QWidget):
         self.open_button.clicked.connect(self.open_chosen)
 
 
-def read_wrong(folder: Path, report: dict[str, Any]) -> list[WrongAnswer]:
+def read_wrong(measured: Measured) -> list[WrongAnswer]:
     """The wrong answers of an evaluation, MOST at most: from its file, else the few that its report names.
 
     Off the main thread. Raises UserError where the file is damaged.
     """
     from ulmfit_core.inference import answers  # brings pyarrow, which the first paint need not wait for
 
-    known = answers.load(folder)
-    return answers.wrong(known, MOST) if known else findings.worst_of(report)
+    known = measured.answers_if_kept()
+    return answers.wrong(known, MOST) if known else findings.worst_of(measured.report)
 
 
 def row_of(one: WrongAnswer) -> list[str]:
-    text = " ".join(one.text[: 2 * SHOWN_CHARACTERS].split())
-    short = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " …"
-    return [one.truth, one.given, f"{one.sure:.1%}", short]
+    return [one.truth, one.given, f"{one.sure:.1%}", short(one.text)]
+
+
+def short(text: str) -> str:
+    """The beginning of a text in one line."""
+    begun = " ".join(text[: 2 * SHOWN_CHARACTERS].split())
+    return begun if len(begun) <= SHOWN_CHARACTERS else begun[:SHOWN_CHARACTERS] + " …"
 
 
 def count_sentence(report: dict[str, Any], which: Which, shown: int) -> str:

@@ -1,6 +1,10 @@
 """An evaluation's answers are kept row by row, and its report is put into words that its counts bear out."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from ulmfit_core.errors import UserError
@@ -31,6 +35,45 @@ def test_answers_come_back_as_they_were_saved(tmp_path):
     for one, other in ((back.rows, made().rows), (back.truth, made().truth)):
         assert one.tolist() == other.tolist()
     assert np.array_equal(back.probabilities, made().probabilities) and back.given.tolist() == [0, 1, 0, 1]
+
+
+def test_the_networks_probabilities_and_kept_columns_come_back(tmp_path):
+    network = np.array([[0.5, 0.5], [0.1, 0.9], [0.7, 0.3], [0.4, 0.6]], np.float32)
+    kept = {"stars": ["5", "", "1", "2"], "=shop": ["a", "b", "a", "ü\n"]}
+    answers.save(tmp_path, replace(made(), network=network, kept=kept))
+    back = answers.load(tmp_path)
+    assert np.array_equal(back.network, network) and back.kept == kept
+
+
+def test_a_network_that_answers_alone_is_written_once(tmp_path):
+    both = made()
+    path = answers.save(tmp_path, replace(both, network=both.probabilities))
+    assert "network" not in pa.ipc.open_file(str(path)).schema.names
+    assert np.array_equal(answers.load(tmp_path).network, both.probabilities)
+
+
+def test_more_rows_than_one_part_come_back_in_their_order(tmp_path):
+    rows = 2 * answers.PART + 3
+    shares = np.random.default_rng(0).random((rows, 3)).astype(np.float32)
+    texts = [f"text {number}" for number in range(rows)]
+    many = answers.Answers(["a", "b", "c"], texts, [""] * rows, np.arange(rows), np.arange(rows) % 3, shares)
+    answers.save(tmp_path, many)
+    back = answers.load(tmp_path)
+    assert back.texts == texts and np.array_equal(back.probabilities, shares)
+    assert back.truth.tolist() == many.truth.tolist() and back.kept == {}
+
+
+def test_answers_of_the_first_format_still_open(tmp_path):
+    old = made()
+    shares = pa.FixedSizeListArray.from_arrays(pa.array(old.probabilities.ravel()), 2)
+    columns = {"text": old.texts, "id": old.ids, "row": old.rows, "truth": pa.array(old.truth, pa.int32())}
+    table = pa.table({**columns, "probabilities": shares})
+    table = table.replace_schema_metadata({"labels": json.dumps(old.labels), "format": "1"})
+    with pa.OSFile(str(tmp_path / answers.NAME), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    back = answers.load(tmp_path)
+    assert back.texts == old.texts and np.array_equal(back.probabilities, old.probabilities)
+    assert back.network is None and back.kept == {}
 
 
 def test_the_most_wrong_answers_are_the_first(tmp_path):

@@ -255,7 +255,7 @@ def test_the_network_answers_where_word_counts_know_nothing(knowing):
     assert any("The answers are the network's alone, made" in message for message in messages)
     assert not any((saved_bundle(project) / name).exists() for name in FILES)
     record = json.loads((saved_bundle(project) / "model.json").read_text())
-    assert record["format"] == 2 and record["blend"] == blend["exponents"]["calibrated"]
+    assert record["format"] == 4 and record["blend"] == blend["exponents"]["calibrated"]
     measured, _ = run(project, "evaluate")
     assert "network" not in measured and report_lines(measured)[1].startswith("ULMFiT")
 
@@ -284,7 +284,7 @@ def test_off_leaves_the_network_alone_and_auto_does_not_change_it(ignorant, tmp_
     assert "blend" not in report and not any("word counts" in message for message in messages)
     weights = [(saved_bundle(p) / "weights.safetensors").read_bytes() for p in (project, copy)]
     assert weights[0] == weights[1]
-    assert json.loads((saved_bundle(copy) / "model.json").read_text())["format"] == 1
+    assert "blend" not in json.loads((saved_bundle(copy) / "model.json").read_text())
     texts = ["a lovely day", "a tedious day", ""]
     network = Predictor.load(saved_bundle(project)).network_probabilities(texts)
     assert np.array_equal(Predictor.load(saved_bundle(copy)).probabilities(texts), network)

@@ -123,6 +123,8 @@ def test_a_folder_in_use_is_left_alone(tmp_path, reviews):
         ["run", "p", "nonsense"],
         ["predict", "p"],
         ["predict", "p", "text", "--out", "x"],
+        ["predict", "p", "text", "--keep", "all"],
+        ["predict", "p", "--data", "x", "--resume"],
         ["nonsense"],
     ],
 )
@@ -188,7 +190,8 @@ def test_predict_a_file(trained, tmp_path):
     data = trained[0].parent / "a.csv"
     summary = json.loads(ulmfit("predict", trained[0], "--data", data, "--out", tmp_path / "o.jsonl", "--json")[0])
     lines = (tmp_path / "o.jsonl").read_text(encoding="utf-8").splitlines()
-    assert summary["rows"] == len(lines) == 120 and "label" in json.loads(lines[0])
+    assert summary["rows"] == len(lines) == 121 and "label" in json.loads(lines[0])
+    assert summary["bad_rows"] == 1 and json.loads(lines[120])["reason"] == "3 columns instead of 2"
     answers = json.loads(ulmfit("predict", trained[0], "--data", data, "--json")[0])
     assert len(answers) == 120 and answers[0]["text"] == "bad ugly poor words 0"
 

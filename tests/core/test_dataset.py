@@ -458,3 +458,32 @@ def test_a_limit_of_words_is_kept(texts, words):
     kept = list(gather.limited(texts, words))
     total = sum(len(text.split()) for text in texts)
     assert sum(len(text.split()) for text in kept) == (min(words, total) if words else total)
+
+
+def test_columns_are_kept_beside_the_texts(tmp_path):
+    lines = [f"text {n},{'ab'[n % 2]},{n % 5},s{n}" for n in range(40)]
+    data = write(tmp_path / "a.csv", "text,label,stars,shop", *lines)
+    test = write(tmp_path / "t.csv", "text,label,stars", *[f"other {n},{'ab'[n % 2]},{n}" for n in range(6)])
+    dataset, _ = imported(tmp_path, data=data, test=test, keep=["shop", "3"])
+    rows = dataset.rows_of("test")
+    assert dataset.kept(rows) == {"shop": [""] * 6, "3": [str(n) for n in range(6)]}
+    trained = dataset.rows_of("train")
+    assert dataset.kept(trained)["shop"] == ["s" + text.split()[1] for text in dataset.texts(trained)]
+    bare, _ = imported(tmp_path / "bare", data=data)
+    assert bare.kept(bare.rows_of("train")) == {}
+    assert store.KEPT not in store.read_table(bare.folder / "rows.arrow").column_names
+
+
+def test_a_column_to_keep_that_no_file_has_is_refused(tmp_path, reviews):
+    ended, _, project = run_import(tmp_path, data=reviews, keep=["stars"])
+    assert ended.status == "failed" and "has the column “stars”" in ended.reason
+    assert not project.dataset_folder.exists()
+
+
+def test_keeping_no_column_changes_no_fingerprint(tmp_path, reviews):
+    _, _, project = run_import(tmp_path, data=reviews)
+    before = project.fingerprint("import")
+    project.recipe.data.keep = ["label"]
+    assert project.fingerprint("import") != before
+    project.recipe.data.keep = []
+    assert project.fingerprint("import") == before

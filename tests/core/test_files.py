@@ -1,5 +1,7 @@
 """Artefacts are whole or absent; logs only grow."""
 
+import csv
+import io
 import json
 import os
 
@@ -109,3 +111,22 @@ def test_a_streamed_file_appears_whole_or_not_at_all(tmp_path):
         log.write(b"whole")
         assert not target.exists()
     assert target.read_bytes() == b"whole" and os.listdir(tmp_path) == ["answers.csv"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "safe"),
+    [
+        ("=1+1", "'=1+1"), ("+1 (555) 123", "'+1 (555) 123"), ("-5+2", "'-5+2"), ("@SUM(A1)", "'@SUM(A1)"),
+        ("\tx", "'\tx"), ("\rx", "'\rx"), ("-", "'-"), ("-5\n=1", "'-5\n=1"),
+        ("-5", "-5"), ("+0.25", "+0.25"), ("-1,234.5", "-1,234.5"), ("-1e-05", "-1e-05"), ("-3%", "-3%"),
+        ("-.5", "-.5"), ("a=1", "a=1"), ("", ""), ("'=1", "'=1"),
+    ],
+)  # fmt: skip
+def test_a_cell_that_a_spreadsheet_would_carry_out_is_text(cell, safe):
+    assert files.safe_cell(cell) == safe
+
+
+@pytest.mark.parametrize("cell", ["two\nlines", "a\rb", 'a "word"', "a,b", "a\r\nb", " b "])
+def test_a_line_of_csv_is_read_back_as_it_was(cell):
+    line = files.csv_line([cell, "next"])
+    assert line.endswith("\n") and list(csv.reader(io.StringIO(line, newline=""))) == [[cell, "next"]]

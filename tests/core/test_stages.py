@@ -284,9 +284,12 @@ def test_chunks_of_a_classifier_grow_by_phase_and_only_in_training(project):
         step(stage, epoch)
         widths.append(max(ids.shape[1] for ids, _ in calls))
     assert widths == [5, 20, 20, 10]
-    calls.clear()
-    figures_of(stage)
-    assert max(ids.shape[1] for ids, _ in calls) == 10 == stage.model.bptt
+    assert stage.model.bptt == 10
+
+
+def test_phases_of_a_classifier_do_not_change_how_it_is_judged(project):
+    growing, plain = (make(project, "classify", phases=phases) for phases in (GROWING, []))
+    assert figures_of(growing) == figures_of(plain)
 
 
 def test_validation_of_a_language_model_keeps_the_stages_windows(project):

@@ -240,7 +240,7 @@ def test_steps_show_a_triangle_for_each_group_joining_one_phase_at_a_time(finish
 
 def test_frozen_groups_do_not_change_and_trained_ones_do(copy):
     before = {
-        k: v.clone() for k, v in Generator.load(copy.bundle_folder("finetune"))._model.encoder.state_dict().items()
+        k: v.clone() for k, v in Generator.load(copy.bundle_folder("finetune")).model.encoder.state_dict().items()
     }
     copy.recipe.classify.unfreezing = "last"
     run(copy, "classify")

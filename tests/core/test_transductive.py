@@ -80,7 +80,8 @@ def assert_exports_hold_ids(project, folder):
         ended = launch(project, "predict", data=folder / "a" / "a.csv", out=folder / name)
         assert ended.status == "done" and ended.report["rows"] == 72, ended.reason
     lines = (folder / "out.csv").read_text().splitlines()
-    assert lines[0] == "row,id,text,label,p(0),p(1)" and lines[1].startswith("2,r0,bad words of row 0,")
+    assert lines[0] == "row,id,text,label,answer,probability,p(0),p(1),reason"
+    assert lines[1].startswith("2,r0,bad words of row 0,")
     assert json.loads((folder / "out.jsonl").read_text().splitlines()[61])["id"] == "t1"
     bare = folder / "bare.csv"
     bare.write_text("text,other\ngood words,1\nbad words,2\n")

@@ -129,4 +129,4 @@ def type_a_text(hand: Hand, window: MainWindow, case: Case) -> str:
     hand.type(case.text)
     hand.wait(lambda: part._answer and part._answer.text == case.text, "the answer to the whole text")
     hand.picture(f"{case.name}-try_it")
-    return str(part.label.text())
+    return str(part._answer.label)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QPlainTextEdit
 
 from studio import theme
 from studio.main_window import MainWindow
+from studio.screens.try_it_words import headline
 from tests.e2e.hand import Hand
 from tests.e2e.material import Material
 from ulmfit_core import events
@@ -182,7 +183,7 @@ def type_a_review(hand: Hand, window: MainWindow) -> Answer:
     hand.click("Text to classify", QPlainTextEdit)
     hand.type(REVIEW)
     hand.wait(lambda: part._answer and part._answer.text == REVIEW, "the answer to the whole review")
-    assert part.label.isVisible() and part.label.text() == part._answer.label
+    assert part.label.isVisible() and part.label.text() == headline(part._answer)
     hand.key("ctrl+Return")
     hand.wait(lambda: part.tries.rowCount() == 1, "the kept try")
     hand.picture("try_it")
@@ -204,7 +205,7 @@ def agrees_with_the_command_line(
     assert f"{material.held_out_rows:,} test rows" in shown["rows"]
     [predicted] = command_line("predict", folder, REVIEW)
     chances = predicted["probabilities"]
-    assert answer.row == [predicted["label"], f"{chances[predicted['label']]:.1%}", REVIEW]
+    assert answer.row == [predicted["answer"], f"{chances[predicted['label']]:.1%}", REVIEW]
     assert answer.probabilities == pytest.approx(chances, abs=1e-6)
     return told
 

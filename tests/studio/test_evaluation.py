@@ -9,9 +9,13 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 
 from studio import theme
-from studio.screens.evaluation import EvaluationScreen, Report, blend_sentence, compared, verdict
+from studio.screens.evaluation import EvaluationScreen
+from studio.screens.evaluation_overview import Report
+from studio.screens.evaluation_pages import Measured
+from studio.screens.evaluation_words import blend_sentence, compared, verdict
 from studio.screens.wrong_answers import MOST, READING, read_wrong
 from studio.widgets.confusion import shade_and_ink
+from ulmfit_core.data import edits
 from ulmfit_core.inference.findings import WrongAnswer
 
 
@@ -36,24 +40,63 @@ def test_a_real_evaluation_is_shown(qtbot, trained_session):
         qtbot.mouseClick(screen.bar.start_button, Qt.MouseButton.LeftButton)
     report = ended.args[1].report
     shown = screen.report
-    assert screen._pages.currentWidget() is shown
+    assert screen._pages.currentWidget() is screen.tabs and screen.tabs.currentWidget() is shown
     assert shown.accuracy.text() == f"{report['accuracy']:.1%}"
     assert f"{report['rows']} test rows" in shown.rows.text()
-    cells = [[shown.confusion.item(row, column).text() for column in range(2)] for row in range(2)]
-    assert cells == [[str(count) for count in row] for row in report["confusion"]]
-    assert shown.confusion.verticalHeaderItem(0).text() == "happy"
+    assert shown.confusion.texts() == [[str(count) for count in row] for row in report["confusion"]]
+    assert shown.confusion.rows_to_copy()[0] == ["", "happy", "sad"]
     assert [row[0] for row in shown.classes.texts()] == ["happy", "sad"]
     wrong = report["rows"] - sum(report["confusion"][i][i] for i in range(2))
     qtbot.waitUntil(lambda: len(shown.wrong.shown) == wrong, timeout=10_000)
     assert "Word counts (TF-IDF)" in shown.comparison.accessibleDescription()
     later = show(qtbot, trained_session)
     assert later.report.classes.texts() == shown.classes.texts(), "it is there next time"
+    measure_on_validation_rows(qtbot, screen)
+    open_all_parts(qtbot, screen)
+    explain_and_correct(qtbot, screen)
 
 
-def test_the_matrix_shows_six_classes_and_no_table_leaves_its_card(qtbot):
+def measure_on_validation_rows(qtbot, screen: EvaluationScreen) -> None:
+    screen.measured_on.setFocus()
+    qtbot.keyClick(screen.measured_on, Qt.Key.Key_Down)
+    with qtbot.waitSignal(screen.session.run_ended, timeout=60_000):
+        qtbot.mouseClick(screen.bar.start_button, Qt.MouseButton.LeftButton)
+    assert "validation rows" in screen.report.rows.text()
+
+
+def open_all_parts(qtbot, screen: EvaluationScreen) -> None:
+    for number in range(1, screen.tabs.count()):
+        screen.tabs.setCurrentIndex(number)
+        qtbot.waitUntil(screen.tabs.pages[number].inside.isVisible, timeout=10_000)
+    classes = screen.tabs.pages[2]
+    classes.table.setCurrentCell(0, 0)
+    screen.tabs.setCurrentIndex(2)
+    qtbot.mouseClick(classes.wrong, Qt.MouseButton.LeftButton)
+    chosen = screen.report.classes.texts()[screen.report.classes.currentRow()]
+    assert screen.tabs.currentIndex() == 0 and chosen[0] == classes.chosen
+
+
+def explain_and_correct(qtbot, screen: EvaluationScreen) -> None:
+    text = "What a lovely day to sing"
+    screen.report.show_wrong([WrongAnswer(text, "sad", "happy", 0.9, 0.1)])
+    chosen = screen.report.wrong.chosen
+    assert not chosen.text.isVisible()
+    qtbot.mouseClick(chosen.heading, Qt.MouseButton.LeftButton)
+    assert chosen.sentence.text() == "Answered “happy” with 90.0%; its label is “sad”, which got 10.0%."
+    qtbot.waitUntil(lambda: bool(chosen.text.shading()), timeout=20_000)
+    assert [word for word, _ in chosen.text.shading()] == text.split()
+    assert chosen.relabel.label.read() == "happy"
+    for button, kept in ((chosen.relabel.change, ["happy"]), (chosen.relabel.undo, [])):
+        with qtbot.waitSignal(chosen.relabel.changed, timeout=5000):
+            qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        assert [edit.label for edit in edits.active(screen.session.project)] == kept
+        assert screen.session.project.state("import").mark == ("stale" if kept else "done")
+
+
+def test_the_matrix_shows_six_classes_and_no_table_leaves_its_card(qtbot, session):
     labels = ["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"]
     figures = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 10}
-    shown = Report()
+    shown = Report(session)
     qtbot.addWidget(shown)
     shown.show_report({
         "accuracy": 0.5, "macro_f1": 0.5, "rows": 60, "split": "test", "majority": 0.2, "labels": labels,
@@ -108,8 +151,8 @@ WRONG = [
 
 
 @pytest.fixture
-def shown(qtbot) -> Report:
-    made = Report()
+def shown(qtbot, session) -> Report:
+    made = Report(session)
     qtbot.addWidget(made)
     made.show_report(REPORT)
     made.show_wrong(WRONG)
@@ -150,7 +193,7 @@ def test_what_is_clicked_before_the_answers_are_read_stays_chosen(qtbot, shown):
 
 
 def test_return_on_a_cell_does_what_a_click_does(qtbot, shown):
-    shown.confusion.setCurrentCell(1, 2)
+    shown.confusion.choose(1, 2)
     qtbot.keyClick(shown.confusion, Qt.Key.Key_Return)
     assert texts(shown) == ["well"]
 
@@ -253,7 +296,7 @@ def test_a_chosen_cell_keeps_its_shade(qtbot, shown):
     inside = area.adjusted(4, 4, -4, -4).topLeft()
     shown.ensureVisible(0, 0)
     before = shown.confusion.viewport().grab().toImage().pixelColor(inside)
-    shown.confusion.setCurrentCell(0, 2)
+    shown.confusion.choose(0, 2)
     after = shown.confusion.viewport().grab().toImage()
     assert after.pixelColor(inside) == before
     assert after.pixelColor(area.left() + 1, area.center().y()) == QColor(theme.colours().text), "the outline"
@@ -261,7 +304,7 @@ def test_a_chosen_cell_keeps_its_shade(qtbot, shown):
 
 def test_an_evaluation_of_an_earlier_version_lists_what_its_report_kept(tmp_path):
     kept = {"text": "well", "label": "a", "predicted": "b", "probability": 0.8}
-    (one,) = read_wrong(tmp_path, {"worst": [kept]})
+    (one,) = read_wrong(Measured(tmp_path, {"worst": [kept]}))
     assert (one.text, one.truth, one.given, one.sure) == ("well", "a", "b", 0.8)
 
 

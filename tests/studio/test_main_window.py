@@ -64,7 +64,7 @@ def test_a_new_project_begins_with_its_data(window: MainWindow, recipe, tmp_path
     assert window.windowTitle().startswith("Verses")
     assert marks(window) == {
         "Data": "ready", "Vocabulary": "empty", "Pretrain": "skipped", "Fine-tune": "empty",
-        "Classify": "empty", "Evaluate": "empty", "Try it": "empty", "Runs": "none",
+        "Classify": "empty", "Evaluate": "empty", "Try it": "empty", "Predict": "empty", "Runs": "none",
     }  # fmt: skip
 
 
@@ -81,9 +81,10 @@ def test_next_and_back_lead_past_what_is_left_out(window: MainWindow, recipe, tm
     while window.next.isEnabled():
         seen.append(window.current)
         qtbot.mouseClick(window.next, Qt.MouseButton.LeftButton)
-    assert [*seen, window.current] == ["dataset", "vocab", "finetune", "classify", "evaluate", "try_it", "runs"]
+    names = ["dataset", "vocab", "finetune", "classify", "evaluate", "try_it", "predict", "runs"]
+    assert [*seen, window.current] == names
     qtbot.mouseClick(window.back, Qt.MouseButton.LeftButton)
-    assert window.current == "try_it"
+    assert window.current == "predict"
 
 
 def test_all_screens_open_by_key(window: MainWindow, recipe, tmp_path, qtbot) -> None:
@@ -101,7 +102,7 @@ def test_the_rail_follows_and_leads(window: MainWindow, recipe, tmp_path, qtbot)
     qtbot.keyClick(window.rail, Qt.Key.Key_Down)
     assert window.current == "vocab"
     window.go("runs")
-    assert window.rail.currentRow() == 7
+    assert window.rail.currentRow() == 8
 
 
 def test_a_waiting_step_says_for_what_and_leads_there(window: MainWindow, recipe, tmp_path, qtbot) -> None:

@@ -28,6 +28,8 @@ ROWS = pa.schema(
         ("id", pa.large_string()), ("group", pa.large_string()),
     ]
 )  # fmt: skip
+# Cells of the columns that are kept beside the text, in the order of `facts["kept"]`; absent where there are none.
+KEPT = "kept"
 BAD_ROWS = "bad_rows.csv"
 
 
@@ -139,6 +141,12 @@ class Dataset:
         """The groups of these rows; empty strings for rows without one."""
         return self._cells("group", rows)
 
+    def kept(self, rows: Sequence[int] | np.ndarray) -> dict[str, list[str]]:
+        """The cells of these rows in each column that was kept beside the text."""
+        names = self.facts.get(KEPT, [])
+        cells = self._cells(KEPT, rows) if names else []
+        return {name: [row[place] for row in cells] for place, name in enumerate(names)}
+
     def count_groups(self) -> int:
         """How many different groups there are; 0 where no group column was chosen."""
         if "group" not in self._rows.column_names:  # format 1
@@ -184,6 +192,11 @@ class Dataset:
 
     def _column(self, name: str) -> np.ndarray:
         return self._rows.column(name).to_numpy()
+
+
+def with_kept(schema: pa.Schema, keep: Sequence[str]) -> pa.Schema:
+    """The schema with the column of kept cells, where any are kept."""
+    return schema.append(pa.field(KEPT, pa.list_(pa.large_string()))) if keep else schema
 
 
 def read_table(path: Path) -> pa.Table:

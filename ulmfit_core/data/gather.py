@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -14,8 +14,11 @@ from typing import Any, TypeVar
 from ulmfit_core.config import DataSettings
 from ulmfit_core.data import dataset as store
 from ulmfit_core.data import splits
+from ulmfit_core.data.edits import SOURCE, Corrections
 from ulmfit_core.data.formats import BadRow, Source
-from ulmfit_core.data.readers import Row, inspect, read_rows, read_texts
+from ulmfit_core.data.readers import Row, has_column, inspect, other_columns, read_rows, read_texts
+from ulmfit_core.edit_log import ADD
+from ulmfit_core.errors import UserError
 from ulmfit_core.events import Progress
 from ulmfit_core.files import AppendLog
 from ulmfit_core.run import Run
@@ -46,12 +49,20 @@ class Names:
     def __getitem__(self, row: int) -> str:
         return self.known[self.places[row]]
 
+    def changed(self, names: dict[int, str]) -> Names:
+        """A copy in which these rows have other names."""
+        other = Names()
+        for row in range(len(self.places)):
+            other.append(names.get(row, self[row]))
+        return other
+
 
 @dataclass
 class Gathered:
     """What is known of each row whose text was written, and what was left out: all of it in the file `log`.
 
-    `labels`, `groups`, `files`, `numbers` (of the row in its file) and `splits` have one entry a row.
+    `labels`, `groups`, `files`, `numbers` (of the row in its file) and `splits` have one entry a row. Once `correct`
+    was called, `labels` are the corrected ones and `given` those of the files.
     """
 
     log: AppendLog
@@ -63,6 +74,8 @@ class Gathered:
     bad_rows: list[BadRow] = field(default_factory=list)
     bad_row_count: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    corrections: Corrections = field(default_factory=Corrections)
+    given: Names = field(default_factory=Names)
 
     def leave_out(self, row: BadRow, id_: str = "") -> None:
         """Count and log a bad row. The id of one that has an id stands in its reason."""
@@ -74,7 +87,14 @@ class Gathered:
         if len(self.bad_rows) < BAD_ROWS_KEPT:
             self.bad_rows.append(named)
 
+    def correct(self) -> None:
+        """Give the rows the labels that a person has corrected."""
+        self.given = self.labels
+        if self.corrections.labels:
+            self.labels = self.labels.changed(self.corrections.labels)
+
     def take(self, file: str, row: Row, split: int) -> Row:
+        self.corrections.meet(len(self.splits), row.text)
         self.labels.append("" if split == splits.UNLABELLED else row.label)
         self.groups.append(row.group)
         self.files.append(file)
@@ -89,24 +109,34 @@ def shortened(text: str) -> str:
 
 
 def gather_rows(gathered: Gathered, paths: dict[str, Path | None], settings: DataSettings, run: Run, out: Path) -> None:
-    """Read the files by role (data, valid, test, unlabelled); write their texts and ids to the Arrow file `out`.
+    """Read the files by role (data, valid, test, unlabelled); write their texts, ids and kept cells to the file `out`.
 
     Raises UserError for what `inspect` and `read_rows` refuse.
     """
     rows = batches(_all_rows(gathered, paths, settings, run), BATCH)
-    columns = ({"text": [row.text for row in batch], "id": [row.id for row in batch]} for batch in rows)
-    store.write_table(out, store.GATHERED, columns)
+    columns = (_cells(batch, settings) for batch in rows)
+    store.write_table(out, store.with_kept(store.GATHERED, settings.keep), columns)
+
+
+def _cells(rows: Sequence[Row], settings: DataSettings) -> dict[str, list[Any]]:
+    cells: dict[str, list[Any]] = {"text": [row.text for row in rows], "id": [row.id for row in rows]}
+    return cells | ({store.KEPT: [row.kept for row in rows]} if settings.keep else {})
 
 
 def _all_rows(gathered: Gathered, paths: dict[str, Path | None], settings: DataSettings, run: Run) -> Iterator[Row]:
     data, unlabelled = paths["data"], paths["unlabelled"]
     assert data is not None
     source = inspect(data, settings, thorough=True)
+    absent = [name for name in settings.keep if not has_column(source, name)]
     yield from _rows(gathered, source, settings, run, None)
     for path, split in ((paths["valid"], splits.VALID), (paths["test"], splits.TEST)):
         if path:
             alike = like(source, path, settings)
-            yield from _rows(gathered, inspect(path, alike, thorough=True), alike, run, split)
+            other = inspect(path, alike, thorough=True)
+            absent = [name for name in absent if not has_column(other, name)]
+            yield from _rows(gathered, other, alike, run, split)
+    if absent:
+        raise UserError(f"No file of labelled rows has the column “{absent[0]}”, which is to be kept. Choose another.")
     if unlabelled:
         bare = inspect_texts(unlabelled, settings)
         for row in progress(read_texts(unlabelled, settings, bare), bare, run):
@@ -114,6 +144,11 @@ def _all_rows(gathered: Gathered, paths: dict[str, Path | None], settings: DataS
                 gathered.leave_out(row)
             else:
                 yield gathered.take(unlabelled.name, row, splits.UNLABELLED)
+    gathered.corrections.added = gathered.corrections.not_met(ADD)
+    for number, edit in enumerate(gathered.corrections.added, 1):
+        # Without a label until the splits are assigned, so that no other row goes to another split for it.
+        added = Row(number, edit.text, "", "", kept=("",) * len(settings.keep))
+        yield gathered.take(SOURCE, added, splits.UNLABELLED)
 
 
 def like(source: Source, test: Path, settings: DataSettings) -> DataSettings:
@@ -129,12 +164,22 @@ def read_another(path: Path, settings: DataSettings) -> Iterator[Row | BadRow]:
 
     Raises UserError like `inspect` and `read_rows`.
     """
+    return read_beside(path, settings)[1]
+
+
+def read_beside(
+    path: Path, settings: DataSettings, keep_all: bool = False
+) -> tuple[list[str], Iterator[Row | BadRow]]:
+    """The columns that the rows keep, and the rows, as `read_another` does.
+
+    They are those of the settings; with `keep_all` and where the settings name none all that have no other use.
+    """
     settings = settings.model_copy(update={"more": []})
     source = inspect(path, settings, thorough=True)
-    name = settings.id_column
-    known = name in source.columns or (name.isdigit() and int(name) <= len(source.columns))
-    bare = {"split_column": "", "group_column": "", "id_column": name if known else ""}
-    return read_rows(path, settings.model_copy(update=bare), source)
+    named = settings.id_column if settings.id_column and has_column(source, settings.id_column) else ""
+    keep = settings.keep or (other_columns(source, settings) if keep_all else [])
+    bare = {"split_column": "", "group_column": "", "id_column": named, "keep": keep}
+    return keep, read_rows(path, settings.model_copy(update=bare), source)
 
 
 def inspect_texts(path: Path, settings: DataSettings) -> Source:

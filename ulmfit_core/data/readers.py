@@ -24,7 +24,8 @@ from ulmfit_core.errors import UserError
 class Row(NamedTuple):
     """A usable row; `label`, `split`, `id` and `group` are empty strings where there is none.
 
-    `file` names the file or member that it stands in, where a source is read from several.
+    `file` names the file or member that it stands in, where a source is read from several. `kept` has a cell for each
+    column of the setting `keep`, "" for one that the file does not have.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Row(NamedTuple):
     id: str = ""
     group: str = ""
     file: str = ""
+    kept: tuple[str, ...] = ()
 
 
 Mapper = Callable[[Record | BadRow], Row | BadRow]
@@ -125,7 +127,8 @@ def read_rows(path: Path, settings: DataSettings, source: Source | None = None) 
     implied = not settings.split_column and _implied_split(source)
     split = implied or (column_index(source, settings.split_column) if settings.split_column else None)
     named = [column_index(source, name) if name else None for name in (settings.id_column, settings.group_column)]
-    rows = map(_mapper(source, texts, [label, split, *named]), _records(source))
+    kept = [_place_or_none(source, name) for name in settings.keep]
+    rows = map(_mapper(source, texts, [label, split, *named], kept), _records(source))
     yield from map(_with_split_name, rows) if implied else rows
 
 
@@ -169,7 +172,8 @@ def read_texts(path: Path, settings: DataSettings, source: Source) -> Iterator[R
     if source.parts:
         yield from _each_part(source, lambda part: read_texts(path, settings, part), False)
         return
-    yield from map(_mapper(source, _texts_or_guess(source, settings)), _records(source))
+    kept = [_place_or_none(source, name) for name in settings.keep]
+    yield from map(_mapper(source, _texts_or_guess(source, settings), kept=kept), _records(source))
 
 
 def text_columns(source: Source, settings: DataSettings) -> list[int]:
@@ -210,10 +214,33 @@ def column_index(source: Source, name: str) -> int:
     raise UserError(f"{source.name} has no column “{name}”. Its columns are: {known}.")
 
 
-def _mapper(source: Source, texts: list[int], others: Sequence[int | None] = (None, None)) -> Mapper:
+def has_column(source: Source, name: str) -> bool:
+    """Whether a file, or one of the parts that it is read in, has this column."""
+    return any(has_column(part, name) for part in source.parts) or _place_or_none(source, name) is not None
+
+
+def other_columns(source: Source, settings: DataSettings) -> list[str]:
+    """The columns that are neither text nor label nor id, by name, without those that share their name."""
+    if source.parts:
+        return list(dict.fromkeys(name for part in source.parts for name in other_columns(part, settings)))
+    named = [name for name in (settings.label, settings.id_column) if name]
+    used = {*text_columns(source, settings), *(column_index(source, name) for name in named)}
+    columns = source.columns
+    return [name for place, name in enumerate(columns) if place not in used and columns.count(name) == 1]
+
+
+def _place_or_none(source: Source, name: str) -> int | None:
+    """Place of a column that a file need not have. Raises UserError where two have its name."""
+    known = name in source.columns or (name.isdigit() and 1 <= int(name) <= len(source.columns))
+    return column_index(source, name) if known else None
+
+
+def _mapper(
+    source: Source, texts: list[int], others: Sequence[int | None] = (None,) * 4, kept: Sequence[int | None] = ()
+) -> Mapper:
     """A function from a record to its row; `others` are the places of label, split, id and group."""
     # Behind the last cell of each record comes an empty one, which stands for all that there are not.
-    places = [len(source.columns) if place is None else place for place in others]
+    places, beside = ([len(source.columns) if place is None else place for place in part] for part in (others, kept))
 
     def mapped(record: Record | BadRow) -> Row | BadRow:
         if isinstance(record, BadRow):
@@ -224,7 +251,8 @@ def _mapper(source: Source, texts: list[int], others: Sequence[int | None] = (No
             return BadRow(source.name, number, "no text")
         cells.append("")
         text = parts[0] if len(parts) == 1 else join_fields(parts)
-        return Row(number, text, *[cells[place].strip() for place in places])
+        label, split, id_, group = [cells[place].strip() for place in places]
+        return Row(number, text, label, split, id_, group, kept=tuple([cells[place].strip() for place in beside]))
 
     return mapped
 

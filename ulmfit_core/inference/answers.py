@@ -7,16 +7,21 @@ An Arrow file (compressed with zstd) with a row for each measured text, in the o
     row            its number in the imported data, counted from 0; -1 for a text of another file
     truth          place of its true label among the labels
     probabilities  the probability of each label, float32, in the order of the labels
+    network        the same of the network as it was trained; absent where it answers so
+    kept           its cells in the columns that were kept beside the text; absent where there are none
 
-The schema's metadata has `labels`, the names of the labels as a JSON list, and `format`, a number. The answer is the
-label with the highest probability.
+The schema's metadata has `labels` and `kept`, the names of labels and kept columns as JSON lists, and `format`, a
+number: 1 had neither `network` nor `kept`. The answer is the label with the highest probability.
 """
 
 from __future__ import annotations
 
+import io
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,12 +31,17 @@ from ulmfit_core.errors import UserError
 from ulmfit_core.inference.findings import WrongAnswer
 
 NAME = "answers.arrow"
-FORMAT = 1
+FORMAT = 2
+PART = 2048  # rows that are written at once
 
 
 @dataclass(frozen=True)
 class Answers:
-    """`truth` (texts,) places in `labels`, `probabilities` (texts, labels), `rows` (texts,) numbers in the dataset."""
+    """`truth` (texts,) places in `labels`, `probabilities` (texts, labels), `rows` (texts,) numbers in the dataset.
+
+    `network`: the network's own probabilities, which are those of the answers where it answers alone as it was trained;
+    None where an earlier version did not keep them. `kept`: the cells of each column kept beside the texts.
+    """
 
     labels: list[str]
     texts: list[str]
@@ -39,6 +49,8 @@ class Answers:
     rows: np.ndarray
     truth: np.ndarray
     probabilities: np.ndarray
+    network: np.ndarray | None = None
+    kept: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def given(self) -> np.ndarray:
@@ -47,22 +59,68 @@ class Answers:
 
 
 def save(folder: Path, answers: Answers) -> Path:
-    """Write the answers of a run into its folder, as a whole or not at all."""
-    labels = len(answers.labels)
-    shares = pa.FixedSizeListArray.from_arrays(pa.array(answers.probabilities.astype(np.float32).ravel()), labels)
-    columns = {
-        "text": pa.array(answers.texts, pa.large_string()), "id": pa.array(answers.ids, pa.large_string()),
-        "row": pa.array(answers.rows, pa.int64()), "truth": pa.array(answers.truth, pa.int32()),
-        "probabilities": shares,
-    }  # fmt: skip
-    told = {"labels": json.dumps(answers.labels, ensure_ascii=False), "format": str(FORMAT)}
-    table = pa.table(columns).replace_schema_metadata(told)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(table)
+    """Write the answers of a run into its folder, as a whole or not at all, some rows at a time."""
     path = folder / NAME
-    files.write_bytes(path, sink.getvalue().to_pybytes())
+    schema = _schema(answers)
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with (
+        files.replacing_file(path) as log,
+        pa.PythonFile(_Into(log), mode="w") as sink,
+        pa.ipc.new_file(sink, schema, options=options) as writer,
+    ):
+        for part in _parts(answers):
+            writer.write_batch(pa.record_batch(part, schema=schema))
     return path
+
+
+class _Into(io.RawIOBase):
+    """A log as the file that Arrow writes to."""
+
+    def __init__(self, log: files.AppendLog):
+        self._log = log
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._log.write(data)
+        return len(data)
+
+
+def _schema(answers: Answers) -> pa.Schema:
+    shares = pa.list_(pa.float32(), len(answers.labels))
+    columns = [
+        ("text", pa.large_string()), ("id", pa.large_string()), ("row", pa.int64()), ("truth", pa.int32()),
+        ("probabilities", shares), *([("network", shares)] if _has_network(answers) else []),
+        *([("kept", pa.list_(pa.large_string()))] if answers.kept else []),
+    ]  # fmt: skip
+    told = {"labels": answers.labels, "kept": list(answers.kept)}
+    written = {name: json.dumps(names, ensure_ascii=False) for name, names in told.items()}
+    return pa.schema(columns, {**written, "format": str(FORMAT)})
+
+
+def _has_network(answers: Answers) -> bool:
+    """Whether the network's own probabilities are others than those of the answers."""
+    return answers.network is not None and answers.network is not answers.probabilities
+
+
+def _parts(answers: Answers) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(answers.truth), PART):
+        part = slice(start, start + PART)
+        columns: dict[str, Any] = {
+            "text": answers.texts[part], "id": answers.ids[part], "row": answers.rows[part],
+            "truth": answers.truth[part].astype(np.int32), "probabilities": _shares(answers.probabilities[part]),
+        }  # fmt: skip
+        if answers.network is not None and _has_network(answers):
+            columns["network"] = _shares(answers.network[part])
+        if answers.kept:
+            columns["kept"] = [list(cells) for cells in zip(*(cells[part] for cells in answers.kept.values()))]
+        yield columns
+
+
+def _shares(probabilities: np.ndarray) -> pa.Array:
+    numbers = pa.array(probabilities.astype(np.float32, copy=False).ravel())
+    return pa.FixedSizeListArray.from_arrays(numbers, probabilities.shape[1])
 
 
 def load(folder: Path) -> Answers | None:
@@ -75,15 +133,33 @@ def load(folder: Path) -> Answers | None:
         return None
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        told = table.schema.metadata
-        if int(told[b"format"]) > FORMAT:
+        written = int(table.schema.metadata[b"format"])
+        if written > FORMAT:
             raise UserError(f"{path} was written by a newer version of the program. Update it, or evaluate again.")
-        labels = json.loads(told[b"labels"])
-        shares = table.column("probabilities").combine_chunks().flatten().to_numpy().reshape(-1, len(labels))
+        return _answers(table, written)
     except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is damaged ({str(error).splitlines()[0]}). Evaluate again.") from None
-    texts, ids = table.column("text").to_pylist(), table.column("id").to_pylist()
-    return Answers(labels, texts, ids, table.column("row").to_numpy(), table.column("truth").to_numpy(), shares)
+
+
+def _answers(table: pa.Table, written: int) -> Answers:
+    """Raises KeyError, TypeError or ValueError for a table that holds no answers of the format `written`."""
+    told = table.schema.metadata
+    labels, kept = json.loads(told[b"labels"]), json.loads(told.get(b"kept", b"[]"))
+    shares = _matrix(table, "probabilities", len(labels))
+    network = shares if written > 1 else None
+    if "network" in table.column_names:
+        network = _matrix(table, "network", len(labels))
+    cells = table.column("kept").to_pylist() if kept else []
+    return Answers(
+        labels, table.column("text").to_pylist(), table.column("id").to_pylist(), table.column("row").to_numpy(),
+        table.column("truth").to_numpy(), shares, network,
+        {name: [row[place] for row in cells] for place, name in enumerate(kept)},
+    )  # fmt: skip
+
+
+def _matrix(table: pa.Table, name: str, labels: int) -> np.ndarray:
+    numbers: np.ndarray = table.column(name).combine_chunks().flatten().to_numpy()
+    return numbers.reshape(-1, labels)
 
 
 def wrong(answers: Answers, most: int | None = None) -> list[WrongAnswer]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ def new_regression() -> Any:
     return LogisticRegression(C=10, max_iter=1000)
 
 
-def tfidf_guesses(texts: Sequence[str], labels: np.ndarray, test: Sequence[str]) -> np.ndarray:
+def tfidf_guesses(texts: Iterable[str], labels: np.ndarray, test: Iterable[str]) -> np.ndarray:
     """Label numbers for `test` from words and word pairs of the training `texts`."""
     words, model = new_vectorizer(), new_regression()
     model.fit(words.fit_transform(texts), labels)

@@ -216,8 +216,8 @@ class Generator:
     """A saved language model, ready to write."""
 
     def __init__(self, model: LanguageModel, vocab: Vocabulary):
-        self._model = model
-        self._vocab = vocab
+        self.model = model
+        self.vocab = vocab
 
     @classmethod
     def load(cls, folder: Path) -> Generator:
@@ -229,8 +229,8 @@ class Generator:
 
     def generate(self, prompt: str, **options: Any) -> str:
         """`prompt` continued; `options` are the fields of `Sampling`."""
-        return continue_text(self._model, self._vocab, prompt, **options)
+        return continue_text(self.model, self.vocab, prompt, **options)
 
     def stream(self, prompt: str, sampling: Sampling) -> Iterator[str]:
         """`prompt`, then word by word what follows it."""
-        return stream(self._model, self._vocab, prompt, sampling)
+        return stream(self.model, self.vocab, prompt, sampling)

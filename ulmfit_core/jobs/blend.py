@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -27,26 +27,27 @@ ANSWERS = {"blend": "blended", "calibrated": "the network alone", "word_counts":
 
 
 def blend_with_words(
-    project: Project, run: Run, bundle: Bundle, network_probabilities: Callable[[], np.ndarray]
-) -> dict[str, Any]:
-    """Give the bundle of a trained classifier its pool, as `classify.blend` says. Returns what the report tells.
+    project: Project, run: Run, bundle: Bundle, network: np.ndarray
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Give the bundle of a trained classifier its pool, as `classify.blend` says.
 
-    Unless it is off, the answers are made as sure as validation rows say, blended or not.
-    `network_probabilities` gives those of the labelled validation rows, (rows, labels).
+    Unless it is off, the answers are made as sure as validation rows say, blended or not. `network`: its
+    probabilities for the labelled validation rows, (rows, labels). Returns what the report tells, and the answers to
+    these rows, held out from all that was chosen here.
     """
     settings = project.recipe.classify
     if settings.blend == "off":
-        return {}
+        return {}, network
     dataset = Dataset.open(project.dataset_folder)
     words = words_of(dataset, ("train",), settings.seed, run)
-    report = measure(words, dataset, network_probabilities(), settings.seed)
+    report, held = measure(words, dataset, network, settings.seed)
     answers = who_answers(report, settings.blend)
     exponents = Exponents(**report["exponents"][answers])
     report |= {"answers": answers, "used": exponents.words > 0, "weight": exponents.weight}
     kept = words_of(dataset, ("train", "valid"), settings.seed, run) if report["used"] else None
     bundle.pool = Pool(exponents, kept)
     run.message(f"The answers are {decision(report)}")
-    return {"blend": report}
+    return {"blend": report}, held[answers]
 
 
 def who_answers(report: dict[str, Any], choice: str) -> str:
@@ -60,8 +61,11 @@ def who_answers(report: dict[str, Any], choice: str) -> str:
     return min(possible, key=lambda name: float(report[name]["valid_loss"]))
 
 
-def measure(words: WordCounts | None, dataset: Dataset, network: np.ndarray, seed: int) -> dict[str, Any]:
-    """The exponents that all validation rows choose for each who may answer, and the figures on these rows.
+def measure(
+    words: WordCounts | None, dataset: Dataset, network: np.ndarray, seed: int
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The exponents that all validation rows choose for each who may answer, and the figures on these rows; and the
+    probabilities behind the figures.
 
     `network`: as it was trained. All others are held out from choosing the exponents that they are pooled with.
     """
@@ -71,13 +75,15 @@ def measure(words: WordCounts | None, dataset: Dataset, network: np.ndarray, see
     if words is not None:
         alone = words.probabilities(dataset.texts(rows))
         sides |= {"word_counts": (None, alone), "blend": (network, alone)}
-    return {
+    held = {name: held_out(*side, truth, seed) for name, side in sides.items()}
+    report = {
         "valid_rows": len(rows),
         "train_rows": words.rows if words else 0,
         "network": _figures(network, truth),
         "exponents": {name: asdict(best_exponents(*side, truth)) for name, side in sides.items()},
-        **{name: _figures(held_out(*side, truth, seed), truth) for name, side in sides.items()},
+        **{name: _figures(shares, truth) for name, shares in held.items()},
     }
+    return report, held
 
 
 def _figures(shares: np.ndarray, truth: np.ndarray) -> dict[str, float]:

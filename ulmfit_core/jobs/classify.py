@@ -19,7 +19,7 @@ from ulmfit_core.data.batches import ClassBatches
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
-from ulmfit_core.inference import watched
+from ulmfit_core.inference import scope, watched
 from ulmfit_core.inference.predictor import class_scores, softmax
 from ulmfit_core.jobs.blend import blend_with_words
 from ulmfit_core.jobs.insight import wishes_of
@@ -37,15 +37,21 @@ from ulmfit_core.training import metrics
 from ulmfit_core.training.regularisation import dropouts_at, noise_at, ordinary_tokens
 from ulmfit_core.training.stage import Differentiate, StepResult
 
+# Of more training documents than these the ones are drawn that tell which texts are familiar.
+MOST_SAMPLED = 50_000
+
 
 def classify(project: Project, run: Run, resume: bool = False) -> dict[str, Any]:
     """Train on the labelled rows, starting from the encoder of the last language model there is."""
     stage, bundle = make_stage(project, run)
 
-    def blend() -> dict[str, Any]:
-        return blend_with_words(project, run, bundle, lambda: softmax(stage.valid_scores(run)))
+    def finish() -> dict[str, Any]:
+        scores = stage.valid_scores(run)
+        report, answers = blend_with_words(project, run, bundle, softmax(scores))
+        bundle.scope = scope.fit(*stage.training_sample(run), stage.valid_documents(), scores, answers)
+        return report
 
-    return train_and_save(project, run, stage, bundle, resume, blend)
+    return train_and_save(project, run, stage, bundle, resume, finish)
 
 
 def make_stage(project: Project, run: Run) -> tuple[ClassifierStage, Bundle]:
@@ -246,8 +252,16 @@ class ClassifierStage:
 
     def valid_scores(self, run: Run) -> np.ndarray:
         """(validation rows, classes), before softmax."""
-        documents = [self._valid[i] for i in range(len(self._valid))]
-        return class_scores(self.model, documents, self._batch, run.poll)
+        return class_scores(self.model, self.valid_documents(), self._batch, run.poll)
+
+    def valid_documents(self) -> list[np.ndarray]:
+        return [self._valid[i] for i in range(len(self._valid))]
+
+    def training_sample(self, run: Run) -> tuple[Iterator[np.ndarray], int]:
+        """Training documents, at most MOST_SAMPLED of them drawn by the seed, and how many tokens they have in all."""
+        rows = np.random.default_rng(self.settings.seed).permutation(len(self._train))[:MOST_SAMPLED]
+        tracked = run.track(rows, "Noting what it learned from")
+        return (self._train[row] for row in tracked), int(self._train.lengths[rows].sum())
 
 
 @contextlib.contextmanager

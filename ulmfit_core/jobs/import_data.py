@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ulmfit_core import files
+from ulmfit_core import edit_log, files
 from ulmfit_core.config import DataSettings
 from ulmfit_core.data import dataset as store
 from ulmfit_core.data import repeats, splits
 from ulmfit_core.data.dataset import Dataset
+from ulmfit_core.data.edits import Corrections
 from ulmfit_core.data.formats import BadRow
-from ulmfit_core.data.gather import BATCH, Gathered, gather_corpus, gather_rows, shortened
+from ulmfit_core.data.gather import BATCH, Gathered, Names, gather_corpus, gather_rows, shortened
 from ulmfit_core.data.kinds import beside
+from ulmfit_core.edit_log import RELABEL
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Artefact
 from ulmfit_core.project import Project
@@ -41,13 +43,15 @@ def import_data(project: Project, run: Run) -> dict[str, Any]:
     with files.replacing_folder(project.dataset_folder) as folder:
         with contextlib.closing(files.AppendLog(folder / store.BAD_ROWS)) as log:
             log.write(store.bad_rows_head())
-            gathered = _gather(Gathered(log), paths, settings, run, folder)
+            fingerprint = project.fingerprint("import")  # of the corrections that are read next
+            gathered = _gather(Gathered(log, corrections=Corrections.of(project)), paths, settings, run, folder)
             facts = _write(folder, gathered, paths, settings, run)
-        facts["fingerprint"] = project.fingerprint("import")
+        facts["fingerprint"] = fingerprint
         others = [Path(name) for name in (*settings.more, settings.labels_file) if name]
         facts["sources"] = [_source(path) for path in (paths["data"], *others, *map(paths.get, ROLES[1:])) if path]
         store.write_facts(folder, facts)
     _tell_bad_rows(gathered, run)
+    _tell_corrections(gathered.corrections, run)
     run.emit(Artefact("dataset", str(project.dataset_folder)))
     return summary(Dataset.open(project.dataset_folder))
 
@@ -93,6 +97,7 @@ def _gather(
     data = paths["data"]
     assert data is not None
     gather_rows(gathered, paths, settings, run, folder / "texts.part")
+    gathered.correct()
     if not gathered.splits:
         raise UserError(f"{data.name} has no row with text. Choose another text column.")
     if settings.label:
@@ -101,7 +106,7 @@ def _gather(
 
 
 def _check_classes(data: Path, gathered: Gathered, settings: DataSettings) -> None:
-    classes = learnable(gathered)
+    classes = learnable(gathered.labels, gathered)
     rows = sum(split == splits.TRAIN for split in gathered.splits)
     if not classes:
         raise UserError(f"{data.name}: the label column “{settings.label}” is empty in every row. Choose another.")
@@ -117,19 +122,20 @@ def _check_classes(data: Path, gathered: Gathered, settings: DataSettings) -> No
         )
 
 
-def learnable(gathered: Gathered) -> list[str]:
-    """The classes of the training and validation rows, sorted."""
-    places, parts = np.array(gathered.labels.places), np.array(gathered.splits)
-    known = np.unique(places[(parts == splits.TRAIN) | (parts == splits.VALID)])
-    return sorted(gathered.labels.known[place] for place in known if gathered.labels.known[place])
+def learnable(labels: Names, gathered: Gathered) -> list[str]:
+    """The classes of the training and validation rows, and of the rows that a person has corrected, sorted."""
+    places, parts = np.array(labels.places), np.array(gathered.splits)
+    used = (parts == splits.TRAIN) | (parts == splits.VALID)
+    used[list(gathered.corrections.labels)] = True
+    return sorted(labels.known[place] for place in np.unique(places[used]) if labels.known[place])
 
 
 def _write(
     folder: Path, gathered: Gathered, paths: dict[str, Path | None], settings: DataSettings, run: Run
 ) -> dict[str, Any]:
     """Assign the splits and write rows.arrow and corpus.arrow. Returns the facts for dataset.json."""
-    classes = learnable(gathered)
-    labels = _numbered(gathered, classes)
+    classes = learnable(gathered.labels, gathered)
+    labels = _numbered(gathered.labels, classes)
     parts = np.array(gathered.splits, np.int8)
     keep = _known_test_rows(gathered, labels, parts)
     texts = store.read_table(folder / "texts.part")
@@ -137,29 +143,51 @@ def _write(
     counted = repeats.count_repeats(numbers[keep], labels[keep])
     groups = _groups(gathered, settings, run)
     if classes:
-        rng = np.random.default_rng(settings.seed)
-        splits.assign(parts, labels, groups, settings, rng)
-        labels[splits.keep_labelled(parts, labels, settings.labelled_rows, rng)] = -1
+        _assign_splits(parts, gathered, numbers, groups, settings)
+        labels[parts == splits.UNLABELLED] = -1
         _warn_rare_classes(classes, labels, parts, run)
         _warn_torn_groups(parts, groups, settings, run)
     tested = np.unique(numbers[(parts == splits.TEST) & keep])
     lm, kept = _readers(numbers, tested, parts, groups, settings, run)
     columns = {"label": labels, "split": parts, "lm": lm}
-    store.write_table(folder / "rows.arrow", store.ROWS, _rows(texts, gathered, columns, keep & kept))
+    schema = store.with_kept(store.ROWS, settings.keep)
+    store.write_table(folder / "rows.arrow", schema, _rows(texts, gathered, columns, keep & kept))
     del texts
     (folder / "texts.part").unlink()
     facts: dict[str, Any] = {"labels": classes, "repeats": counted, "transductive": settings.transductive}
+    facts |= {store.KEPT: settings.keep} if settings.keep else {}
     if paths["corpus"]:
         unseen = np.empty(0, np.int64) if settings.transductive else tested
         facts["corpus_words"] = _write_corpus(folder, paths["corpus"], settings, unseen, run, gathered)
     return facts | {"bad_row_count": gathered.bad_row_count, "bad_rows": gathered.bad_rows}
 
 
-def _numbered(gathered: Gathered, classes: list[str]) -> np.ndarray:
+def _assign_splits(
+    parts: np.ndarray, gathered: Gathered, numbers: np.ndarray, groups: np.ndarray | None, settings: DataSettings
+) -> None:
+    """Part the rows, in place, by the labels of the files: so no correction moves another row to another split.
+
+    `numbers` are the hashes of the texts. Unlabelled rows to which a person gave a label then become training rows.
+    """
+    rng = np.random.default_rng(settings.seed)
+    given = _numbered(gathered.given, learnable(gathered.given, gathered))
+    splits.assign(parts, given, groups, settings, rng)
+    splits.keep_labelled(parts, given, settings.labelled_rows, rng)
+    labelled = np.zeros(len(parts), bool)
+    labelled[list(gathered.corrections.labels)] = True
+    labelled &= parts == splits.UNLABELLED
+    aside = (parts == splits.VALID) | (parts == splits.TEST)
+    labelled &= ~repeats.stand_in(numbers, np.unique(numbers[aside]))
+    if groups is not None:
+        labelled &= ~np.isin(groups, groups[aside])
+    parts[labelled] = splits.TRAIN
+
+
+def _numbered(labels: Names, classes: list[str]) -> np.ndarray:
     """int32, shape (rows,): places in `classes`, -1 for a label that is none of them."""
     numbers = {label: number for number, label in enumerate(classes)}
-    known = np.array([numbers.get(label, -1) for label in gathered.labels.known], np.int32)
-    return known[np.array(gathered.labels.places)]
+    known = np.array([numbers.get(label, -1) for label in labels.known], np.int32)
+    return known[np.array(labels.places)]
 
 
 def _groups(gathered: Gathered, settings: DataSettings, run: Run) -> np.ndarray | None:
@@ -267,7 +295,7 @@ def _rows(
         mask = keep[start : start + BATCH]
         here = slice(start, start + BATCH)
         kept = texts.slice(start, BATCH).filter(pa.array(mask)).combine_chunks()
-        cells = {name: kept.column(name).combine_chunks() for name in ("text", "id")}
+        cells = {name: kept.column(name).combine_chunks() for name in texts.column_names}
         numbers = {name: values[here][mask] for name, values in columns.items()}
         yield {**cells, **numbers, "group": names[groups[here][mask]]}
 
@@ -302,6 +330,26 @@ def _tell_bad_rows(gathered: Gathered, run: Run) -> None:
     first = gathered.bad_rows[0]
     where = f"the first is row {first.row:,} of {first.file}"
     run.message(f"Rows left out: {gathered.bad_row_count:,} ({reasons}); {where}.", "warning")
+
+
+def _tell_corrections(corrections: Corrections, run: Run) -> None:
+    """What became of a person's corrections. One whose text is not there now is kept for when it comes again."""
+    added = len(corrections.added)
+    if corrections.labels:
+        rows = len(corrections.labels) - added
+        run.message(f"Your corrections were taken in: {rows:,} rows have your label, {added:,} texts were added.")
+    absent = corrections.not_met(RELABEL)
+    if absent:
+        run.message(
+            f"Texts that you gave another label and that the data no longer has: {len(absent):,}, the first of them "
+            f"“{shortened(absent[0].text)}”. Your corrections of them are kept for when these texts come again.",
+            "warning",
+        )  # fmt: skip
+    if corrections.damaged:
+        run.message(
+            f"Damaged lines of {edit_log.NAME}, which holds your corrections, were left out: {corrections.damaged:,}. "
+            "Restore the file from a copy if you have one.", "warning",
+        )  # fmt: skip
 
 
 def _source(path: Path) -> dict[str, Any]:

@@ -21,12 +21,13 @@ from ulmfit_core.models.awd_lstm import AwdLstm
 from ulmfit_core.models.classifier import Classifier, Head
 from ulmfit_core.models.dropout import Dropouts
 from ulmfit_core.models.language_model import LanguageModel
+from ulmfit_core.models.scope import Scope
 from ulmfit_core.models.word_counts import Exponents, Pool, WordCounts
 from ulmfit_core.text.vocab import Vocabulary
 
-# 2: a classifier whose probabilities are pooled; 3: weights in eight bits; otherwise a bundle stays 1, which older
-# programs can read.
-VERSION = 3
+# 2: a classifier whose probabilities are pooled; 3: weights in eight bits; 4: a classifier that tells unknown texts,
+# whatever its weights; otherwise a bundle stays 1, which older programs can read.
+VERSION = 4
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Bundle:
     """A loaded model in evaluation mode with its vocabulary. `max_tokens` 0: texts are read whole.
 
     `pool`: what a classifier's answers are made of beside its network; None: they are the network's as it was trained.
+    `scope`: by what it tells unknown texts; None: it cannot.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Bundle:
     max_tokens: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
     pool: Pool | None = None
+    scope: Scope | None = None
 
 
 def dropouts(settings: StageSettings, share: float = 1.0) -> Dropouts:
@@ -87,7 +90,9 @@ def save(folder: Path, bundle: Bundle, card: str, eight_bits: bool = False) -> N
         record = _description(bundle)
         if bundle.pool:
             record["blend"] = _saved_pool(fresh, bundle.pool)
-        record["format"] = 3 if eight_bits else 2 if bundle.pool else 1
+        if bundle.scope:
+            record["scope"] = bundle.scope.save(fresh)
+        record["format"] = 4 if bundle.scope else 3 if eight_bits else 2 if bundle.pool else 1
         files.write_json(fresh / "model.json", record)
         files.write_text(fresh / "MODEL_CARD.md", card)
         bundle.vocab.copy_to(fresh)
@@ -134,7 +139,9 @@ def load(folder: Path) -> Bundle:
         ) from None
     model.eval()
     pool = _pool(folder, record)
-    return Bundle(record["kind"], network, model, vocab, labels, record.get("max_tokens", 0), record["facts"], pool)
+    scope = Scope.load(folder, str(record["scope"])) if "scope" in record else None
+    cut = record.get("max_tokens", 0)
+    return Bundle(record["kind"], network, model, vocab, labels, cut, record["facts"], pool, scope)
 
 
 def _pool(folder: Path, record: dict[str, Any]) -> Pool | None:

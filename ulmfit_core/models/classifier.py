@@ -11,6 +11,10 @@ from torch.nn.utils import skip_init
 from ulmfit_core.models.awd_lstm import AwdLstm, detach
 from ulmfit_core.models.dropout import Rng, dropout
 
+# What `Classifier.read` takes at once: at most so much that a stop is not long in coming, and where documents end so
+# few steps that little is read behind their ends.
+READ_STEPS, READ_TOKENS, LEAST_STEPS = 512, 5_120, 32
+
 
 class Head(nn.Module):
     """BatchNorm, dropout, linear, ReLU, BatchNorm, dropout, linear: pooled features → class scores.
@@ -63,6 +67,11 @@ class Pool:
         count = (self.lengths - self.first_pooled).unsqueeze(-1)
         return torch.cat([self.last, self.maximum, self.total / count], 1)
 
+    def keep(self, rows: int) -> None:
+        """Go on with the first `rows` documents."""
+        self.lengths, self.first_pooled = self.lengths[:rows], self.first_pooled[:rows]
+        self.last, self.maximum, self.total = self.last[:rows], self.maximum[:rows], self.total[:rows]
+
 
 class Classifier(nn.Module):
     """Documents to class scores."""
@@ -100,9 +109,37 @@ class Classifier(nn.Module):
                 pool.add(output.float(), start)
         return pool.features_of()
 
+    def read(self, ids: Tensor, lengths: Tensor, between: Callable[[], object] = bool) -> Tensor:
+        """As `pool`, for prediction. The documents come longest first; each leaves the batch near its end.
+
+        A chunk ends where the shortest document does, but has LEAST_STEPS: a layer gathers its weights anew for each.
+        """
+        left = lengths.tolist()
+        state = self.encoder.initial_state(len(left))
+        pool = Pool(lengths, self.encoder.features, self._first_pooled(lengths, self.bptt))
+        ended: list[Tensor] = []
+        start = 0
+        while left:
+            between()
+            steps = max(LEAST_STEPS, left[-1] - start)
+            end = start + min(steps, READ_STEPS, max(1, READ_TOKENS // len(left)), left[0] - start)
+            output, state = self.encoder(ids[: len(left), start:end], state)
+            pool.add(output.float(), start)
+            rows = sum(length > end for length in left)
+            if rows < len(left):
+                ended.insert(0, pool.features_of()[rows:])
+                pool.keep(rows)
+                left, state = left[:rows], [(h[:, :rows], c[:, :rows]) for h, c in state]
+            start = end
+        return torch.cat(ended)
+
     def forward(self, ids: Tensor, lengths: Tensor, rng: Rng = None, between: Callable[[], object] = bool) -> Tensor:
         """Class scores (batch, classes)."""
         return self.head(self.pool(ids, lengths, rng, between), rng)
+
+    def first_pooled(self, length: int) -> int:
+        """The first token that is pooled of a document of that many."""
+        return int(self._first_pooled(torch.tensor([length]), self.bptt)[0])
 
     def _first_pooled(self, lengths: Tensor, bptt: int) -> Tensor:
         """The start of the first chunk that lies within the last `max_length` tokens, for each document."""

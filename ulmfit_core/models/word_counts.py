@@ -50,13 +50,19 @@ class WordCounts:
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """(texts, labels) float64, each row summing to 1; 0 for a label that had no training text."""
-        answer = np.zeros((len(texts), self.labels))
-        if texts:
-            scores = self._features(texts) @ self.coefficients.astype(np.float64).T + self.intercept
-            if len(self.intercept) == 1:
-                scores = np.hstack([np.zeros_like(scores), scores])
-            shares = np.exp(scores - scores.max(1, keepdims=True))
-            answer[:, self.classes] = shares / shares.sum(1, keepdims=True)
+        if not texts:
+            return np.zeros((0, self.labels))
+        features = self._features(texts)
+        found = np.unique(features.indices)  # all coefficients in double precision would take longer than the rest
+        return self.shares(features[:, found] @ self.coefficients[:, found].astype(np.float64).T + self.intercept)
+
+    def shares(self, scores: np.ndarray) -> np.ndarray:
+        """(texts, labels) that scores (texts, classes), or (texts, 1) of the second of two classes, stand for."""
+        answer = np.zeros((len(scores), self.labels))
+        if len(self.intercept) == 1:
+            scores = np.hstack([np.zeros_like(scores), scores])
+        shares = np.exp(scores - scores.max(1, keepdims=True))
+        answer[:, self.classes] = shares / shares.sum(1, keepdims=True)
         return answer
 
     def _features(self, texts: Sequence[str]) -> csr_matrix:

@@ -1,0 +1,149 @@
+"""A file that is written part by part and can be gone on with: `OUT.part` is what is done, `OUT.part.json` its state.
+
+The state is replaced whole after each part, so that after a kill at any moment the two tell of the same rows: what
+stands in the part beyond the state is cut off. Loads no torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ulmfit_core import files
+from ulmfit_core.errors import UserError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class State:
+    """`offset`: bytes of the part that count. `told`: what the job wants to know of what is done.
+
+    `made_with`: a hash of each thing that the bytes depend on, by the words in which a person knows it.
+    """
+
+    offset: int
+    told: dict[str, Any]
+    made_with: dict[str, str]
+
+
+def part_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.part")
+
+
+def read_state(out: Path) -> State | None:
+    """How far the part for `out` is; None where there is none that can be gone on with."""
+    path = _state_of(out)
+    if not path.exists() or not part_of(out).exists():
+        return None
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["format"] == FORMAT:
+            return State(record["offset"], record["told"], record["made_with"])
+    return None
+
+
+def _state_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.part.json")
+
+
+class Part:
+    """The part for `out` at work: `told` is that of the state gone on with, {} for a new one.
+
+    Raises UserError where it cannot be written or another process writes it, and, to go on, where there is nothing to
+    go on with or something changed since.
+    """
+
+    def __init__(self, out: Path, made_with: dict[str, str], go_on: bool):
+        self.path, self.told = part_of(out), dict[str, Any]()
+        self._out, self._made_with = out, made_with
+        before = _refuse_changed(out, made_with) if go_on else None
+        with _writing(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(out)
+            self._log = files.AppendLog(self.path)
+            self._log.truncate(before.offset if before else 0)
+            if before:
+                self.told = before.told
+            else:
+                self.keep(b"", {})  # so that a state of another go says nothing of this one
+
+    @property
+    def is_empty(self) -> bool:
+        return self._log.offset == 0
+
+    def keep(self, data: bytes, told: dict[str, Any]) -> None:
+        """Add bytes, and make them and what they amount to durable."""
+        with _writing(self._out):
+            self._log.write(data)
+            self._log.sync()
+            record = {"format": FORMAT, "offset": self._log.offset, "told": told, "made_with": self._made_with}
+            files.write_json(_state_of(self._out), record)
+
+    def finish(self, become: Callable[[Path, Path], None]) -> None:
+        """Let the whole part become `out` by `become(part, out)`: nothing is left to go on with."""
+        with _writing(self._out):
+            self._log.close()
+            become(self.path, self._out)
+            _state_of(self._out).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        self._log.close()
+        if self._lock:
+            self._lock.remove()
+
+
+def _refuse_changed(out: Path, made_with: dict[str, str]) -> State:
+    before = read_state(out)
+    if before is None:
+        raise UserError(f"There is nothing to go on with for {out}. Start anew (without --resume).")
+    changed = [name for name, known in made_with.items() if before.made_with.get(name) != known]
+    if changed:
+        raise UserError(
+            f"{part_of(out)} cannot be gone on with: {' and '.join(changed)} changed since it was begun. "
+            "Start anew (without --resume)."
+        )
+    return before
+
+
+@contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror}. Choose another place.") from None
+
+
+def _lock(out: Path) -> files.LockFile | None:
+    """Held while `out` is in the making; None where the file system knows no locks."""
+    held = files.LockFile(out.with_name(f".{out.name}.lock"))
+    try:
+        taken = held.take()
+    except OSError:
+        held.remove()
+        return None
+    if not taken:
+        held.close()
+        raise UserError(f"Another process is writing {out}. Wait until it is done, or choose another name.")
+    return held
+
+
+# Hashes
+
+
+def content_hash(path: Path) -> str:
+    """Of a file's bytes; of a folder the names, sizes and times of what is in it."""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    found = sorted((str(each.relative_to(path)), each.stat()) for each in path.rglob("*") if each.is_file())
+    return text_hash(str([(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]))
+
+
+def text_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
