@@ -21,7 +21,7 @@ TEST_ENV := QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1
 # What fastai answers, made anew; at the published size it takes a gigabyte while it is compared.
 ANSWERS := build/parity
 # The scripts of benchmarks/ that answer a question; the others are their parts.
-STUDIES := train_lm profile_step learn_lm flat read_all tokenise whole_corpus transfer ablation low_shot
+STUDIES := train_lm profile_step learn_lm flat read_all tokenise predict whole_corpus transfer ablation low_shot
 DATA := $(wildcard $(or $(ULMFIT_DATA),../shared/data))
 
 .DEFAULT_GOAL := help

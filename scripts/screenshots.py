@@ -25,12 +25,12 @@ os.environ.update(XDG_CONFIG_HOME=str(PLACE / "config"), XDG_DATA_HOME=str(PLACE
 
 from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
 
-from studio import menus  # noqa: E402
+from studio import kept_tries, menus  # noqa: E402
 from studio.__main__ import make_application  # noqa: E402
 from studio.main_window import MainWindow  # noqa: E402
 from studio.session import Session  # noqa: E402
 from studio.worker import Collector  # noqa: E402
-from ulmfit_core import sample, terminal  # noqa: E402
+from ulmfit_core import files, sample, terminal  # noqa: E402
 from ulmfit_core.project import INPUTS, Project  # noqa: E402
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
@@ -40,6 +40,12 @@ SETTLING = 0.3
 EARLIER = (
     "The plug is hot and smells of burning, and I cannot reach the switch.",
     "Just to say that the new lamp looks lovely. Does it come in green as well?",
+)
+NEW = (
+    ("2026-11-02", "The alarm keeps ringing and nobody here knows the code."),
+    ("2026-11-02", "Could you send me last month's invoice again? There is no hurry."),
+    ("2026-11-03", "Water is running down the wall behind the machine."),
+    ("2026-11-03", "Which of your chairs is the lightest?"),
 )
 TYPED = "The door won't open any more and my little brother is inside."
 
@@ -162,16 +168,52 @@ def phases(screen: QWidget) -> None:
     screen.phases.fill("gradual")
 
 
+def evaluate(screen: QWidget) -> None:
+    screen.tabs.setCurrentIndex(0)
+
+
+def trust(screen: QWidget) -> None:
+    """How far the answers can be believed."""
+    open_page(screen, 1)
+
+
+def suspects(screen: QWidget) -> None:
+    open_page(screen, 4)
+
+
+def open_page(screen: QWidget, number: int) -> None:
+    screen.tabs.setCurrentIndex(number)
+    wait(lambda: screen.tabs.pages[number].inside.isVisible(), "a page of the report")
+
+
 def try_it(screen: QWidget) -> None:
-    """Two texts kept, a third one typed, and a text continued."""
-    for text in EARLIER if not screen.classifier.tries.rowCount() else ():
+    """Two texts kept, and a third one typed."""
+    screen.tabs.setCurrentWidget(screen.classifier)
+    for text in EARLIER if not kept_tries.read(screen.session.project) else ():
         ask(screen.classifier, text)
         screen.classifier.keep.click()
     ask(screen.classifier, TYPED)
+    wait(screen.classifier.examples.table.rowCount, "similar examples")
+    wait(screen.classifier.text.shading, "the words that speak for the answer")
+
+
+def writer(screen: QWidget) -> None:
+    """A text continued."""
+    screen.tabs.setCurrentWidget(screen.writer)
     if not screen.writer.written.toPlainText():
         screen.writer.prompt.setText("The heater")
         screen.writer.write.click()
     wait(screen.writer.write.isEnabled, "the language model's words")
+
+
+def predict(screen: QWidget) -> None:
+    """A file of new messages is chosen; nothing is answered yet."""
+    file = PLACE / "new messages.csv"
+    if not file.exists():
+        files.write_text(file, "".join(files.csv_line(row) for row in (("received", "message"), *NEW)))
+    if not screen.draft.data:
+        screen.options.changed.emit({"data": str(file)})
+    wait(lambda: screen.preview.table.rowCount(), "the first rows of the file")
 
 
 def ask(part: QWidget, text: str) -> None:
@@ -198,8 +240,12 @@ PICTURES: dict[str, tuple[str, Callable[[QWidget], None]]] = {
     "finetune": ("finetune", training),
     "classify": ("classify", training),
     "phases": ("classify", phases),
-    "evaluate": ("evaluate", nothing),
+    "evaluate": ("evaluate", evaluate),
+    "trust": ("evaluate", trust),
+    "suspects": ("evaluate", suspects),
     "try_it": ("try_it", try_it),
+    "write": ("try_it", writer),
+    "predict": ("predict", predict),
     "runs": ("runs", runs),
 }
 
