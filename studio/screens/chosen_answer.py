@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
 
 from studio.screens.relabel import Doubt, Relabel, decided
+from studio.screens.try_it_models import version_of
 from studio.session import Session
 from studio.widgets.card import line
 from studio.widgets.fold_card import FoldCard
@@ -111,12 +111,6 @@ class Judge:
         if self._predictor is None or version != self._version:
             self._predictor, self._version = Predictor.of(project), version
         return explain.attributions(self._predictor, text, label)
-
-
-def version_of(folder: Path) -> object:
-    """Changes when the bundle is replaced; None where there is none."""
-    path = folder / "model.json"
-    return (folder, path.stat().st_mtime_ns) if path.exists() else None
 
 
 def answer_sentence(one: WrongAnswer) -> str:

@@ -198,6 +198,8 @@ def test_many_who_ask_a_model_in_training_get_one_answer_and_change_nothing(trai
     assert np.abs(one_by_one - serial).max() < SAME
     saved = Predictor.load(trainable.bundle_folder("classify")).network_probabilities(asked)
     assert np.abs(saved - serial).max() > 1e-4, "the training went on, the snapshot did not"
+    apart = np.concatenate([lent.probabilities([text]) for text in texts()])
+    assert np.abs(lent.probabilities(texts()) - apart).max() < SAME
 
 
 # In eight bits
