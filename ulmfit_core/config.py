@@ -333,6 +333,10 @@ class ClassifySettings(StageSettings):
         "Train all layer groups at once, one more each phase, only the last, or one after another (chain-thaw).",
         source="paper 3.3",
     )  # fmt: skip
+    grow: bool = knob(
+        False, "Begin with the classifier that the project has, a row added for each new label, instead of the "
+        "language model. It needs the same vocabulary; network and head keep their sizes.", advanced=True,
+    )  # fmt: skip
     label_smoothing: float = knob(
         0.0, "Share of each label spread over all classes.", ge=0, lt=1, advanced=True, source="MultiFiT .1"
     )

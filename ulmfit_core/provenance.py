@@ -70,7 +70,7 @@ def _hashes(project: Project, job: str, stage: str) -> dict[str, str]:
     if step != "vocab":
         found["vocabulary"] = vocabulary_hash(project.vocab_folder)
         found["labels"] = labels_hash(project)
-        found["weights"] = _start_hash(project, step) or found["base"]
+        found["weights"] = _grown_hash(project, step) or _start_hash(project, step) or found["base"]
     return found
 
 
@@ -119,6 +119,12 @@ def _start_hash(project: Project, step: str) -> str:
                 return _start_hash(project, name)
             return weights_hash(project.bundle_folder(name))
     return ""
+
+
+def _grown_hash(project: Project, step: str) -> str:
+    """Of the classifier that a training of `classify` grows from; empty where it does not."""
+    grows = step == "classify" and project.recipe.classify.grow
+    return weights_hash(project.bundle_folder(step)) if grows else ""
 
 
 def _short(data: bytes) -> str:

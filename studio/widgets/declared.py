@@ -47,6 +47,7 @@ LABELS = {
     "drop_end": "Dropouts at the end",
     "noise_start": "Unknown tokens at the start",
     "noise_end": "Unknown tokens at the end",
+    "grow": "Grow the present classifier",
     "label_smoothing": "Label smoothing",
     "class_weights": "Class weights",
     "tokens_per_pass": "Tokens per pass",

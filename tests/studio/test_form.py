@@ -172,7 +172,7 @@ def test_chosen_names_come_first_and_in_that_order(qtbot):
     form = Form(ClassifySettings(), ["lr_max", "epochs"])
     qtbot.addWidget(form)
     assert list(form.rows)[:2] == ["lr_max", "epochs"]
-    own = {"max_length", "head", "head_drop", "keep_best_by", "label_smoothing", "class_weights", "blend"}
+    own = {"max_length", "head", "head_drop", "keep_best_by", "label_smoothing", "class_weights", "blend", "grow"}
     assert set(form.rows) == set(StageSettings.model_fields) - {"phases"} | own
 
 

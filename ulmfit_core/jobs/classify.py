@@ -21,6 +21,7 @@ from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference import scope, watched
 from ulmfit_core.inference.predictor import class_scores, softmax
+from ulmfit_core.jobs import grow
 from ulmfit_core.jobs.blend import blend_with_words
 from ulmfit_core.jobs.insight import wishes_of
 from ulmfit_core.jobs.training_job import base_bundle, open_tokens, train_and_save
@@ -42,29 +43,37 @@ MOST_SAMPLED = 50_000
 
 
 def classify(project: Project, run: Run, resume: bool = False) -> dict[str, Any]:
-    """Train on the labelled rows, starting from the encoder of the last language model there is."""
+    """Train on the labelled rows, from the encoder of the last language model there is, or the present classifier."""
     stage, bundle = make_stage(project, run)
 
     def finish() -> dict[str, Any]:
         scores = stage.valid_scores(run)
         report, answers = blend_with_words(project, run, bundle, softmax(scores))
         bundle.scope = scope.fit(*stage.training_sample(run), stage.valid_documents(), scores, answers)
-        return report
+        return bundle.facts | report
 
     return train_and_save(project, run, stage, bundle, resume, finish)
 
 
 def make_stage(project: Project, run: Run) -> tuple[ClassifierStage, Bundle]:
-    """A fresh head on the encoder, over the labelled rows, and the bundle it will be."""
+    """What the training begins with, over the labelled rows, and the bundle it will be.
+
+    That is a fresh head on the encoder, or with `classify.grow` the project's classifier.
+    """
     vocab = Vocabulary.load(project.vocab_folder)
     dataset = Dataset.open(project.dataset_folder)
     tokens = open_tokens(project, vocab, "dataset")
-    encoder, network = _encoder(project, vocab, run)
     train, valid = (_split(dataset, tokens, split) for split in ("train", "valid"))
     settings = with_epochs(project.recipe.classify, len(train))
-    model = bundles.new_classifier(encoder, len(dataset.labels), settings).to(devices.best_device())
+    grown = grow.begin(project, run, vocab, dataset.labels, train.of_label) if settings.grow else None
+    if grown:
+        model, network, facts = grown.model, grown.network, {"grown": grown.told}
+    else:
+        encoder, network = _encoder(project, vocab, run)
+        model, facts = bundles.new_classifier(encoder, len(dataset.labels), settings), {}
+    model.to(devices.best_device())
     max_tokens = project.recipe.vocab.max_tokens
-    bundle = Bundle("classifier", network, model, vocab, dataset.labels, max_tokens)
+    bundle = Bundle("classifier", network, model, vocab, dataset.labels, max_tokens, facts)
 
     def told(epoch: int, run: Run) -> None:
         sentences = wishes().watched
@@ -89,6 +98,10 @@ class LabelledDocuments:
 
     def __getitem__(self, index: int) -> np.ndarray:
         return self._tokens[int(self._rows[index])]
+
+    def of_label(self, label: int, most: int) -> list[np.ndarray]:
+        """The first documents of a label, at most so many."""
+        return [self[index] for index in np.flatnonzero(self.labels == label)[:most]]
 
 
 def _split(dataset: Dataset, tokens: Tokens, split: str) -> LabelledDocuments:
