@@ -5,6 +5,8 @@ PYTHON ?=#          the interpreter that .venv is made with; empty: python3.11, 
 JOBS ?= 2#          how many tests run at once
 MINUTES ?=#         how long `make starter` trains; empty: its whole recipe
 PROCESSES ?= 1#     how many processes, with a device each, `make starter` trains in
+FILES ?= 10000#     how many damaged files `make fuzz` opens
+KILLS ?= 200#       how often `make torture` kills a command
 ORACLE ?=#          a Python that has fastai, for `make parity` and `make bench`; empty: .venv-oracle is made
 
 VENV := .venv
@@ -22,11 +24,13 @@ TEST_ENV := QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1
 ANSWERS := build/parity
 # The scripts of benchmarks/ that answer a question; the others are their parts.
 STUDIES := train_lm profile_step learn_lm flat read_all tokenise predict whole_corpus transfer ablation low_shot
+# A row for each kill of `make torture`.
+KILLED := build/torture.jsonl
 DATA := $(wildcard $(or $(ULMFIT_DATA),../shared/data))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint screenshots bench starter e2e parity clean
+.PHONY: help run test lint screenshots bench starter e2e torture faults fuzz parity audit dist dist-test clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,12 +60,33 @@ starter: $(READY_RUN) ## Train the English starter anew, by a recipe for the dev
 e2e: $(READY_TEST) $(READY_E2E) ## Drive the real window by mouse and keyboard under Xvfb
 	@set -e; for file in tests/e2e/test_*.py; do $(BIN)/pytest -m e2e $$file; done
 
+torture: $(READY_TEST) ## Kill the program at KILLS random moments, and its window at 20 where Xvfb is (an hour)
+	@rm -f $(KILLED)
+	@$(TEST_ENV) ULMFIT_TORTURE_OUT=$(KILLED) ULMFIT_TORTURE_KILLS=$(KILLS) $(BIN)/pytest -m torture -n $(JOBS) \
+		tests/crash tests/e2e/test_killed_while_training.py; status=$$?; \
+		$(BIN)/python -m tests.crash.summary $(KILLED); exit $$status
+
+faults: $(READY_TEST) ## Let every single write of a training fail, in the program and in the system (half an hour)
+	$(TEST_ENV) $(BIN)/pytest -m torture tests/faults
+
+fuzz: $(READY_TEST) ## Open FILES damaged files as the program does; goes on with build/fuzz.jsonl (an hour)
+	$(TEST_ENV) $(BIN)/python -m tests.hostile.fuzz --count $(FILES) --rows build/fuzz.jsonl
+
 parity: $(READY_TEST) $(if $(ORACLE),,$(READY_ORACLE)) ## Compare the arithmetic with fastai's; rewrite docs/parity.md
 	$(or $(ORACLE),.venv-oracle/bin/python) tests/parity/record.py $(ANSWERS) --real $(DATA:%=--data %)
 	$(BIN)/python -m tests.parity.measure $(ANSWERS) --write $(DATA:%=--data %)
 	rm $(ANSWERS)/real-*.safetensors
 	$(TEST_ENV) $(BIN)/python -m tests.parity.mutate --write
 	$(TEST_ENV) $(BIN)/pytest tests/parity
+
+audit: $(READY_TEST) ## Compare what is installed with constraints.txt; look up known vulnerabilities
+	$(BIN)/python scripts/audit.py
+
+dist: $(READY_TEST) ## Build the wheel and the source distribution into dist/
+	$(BIN)/python scripts/dist.py
+
+dist-test: $(READY_TEST) ## Install the wheel into an empty environment; run sample and window from another folder
+	$(TEST_ENV) $(BIN)/pytest -m 'dist or not dist' tests/test_dist.py
 
 clean: ## Remove build outputs and caches (.venv and .venv-oracle stay)
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -308,13 +308,14 @@ def measure_new(project: Project, name: str, examples: Path, test: Path) -> None
     dataset, predictor = Dataset.open(project.dataset_folder), Predictor.load(project.bundle_folder("classify"))
     rows, others = dataset.labelled_rows(TEST), new_class.compared_rows(dataset)
     mine, theirs = labelled(examples), labelled(test)
-    known = Known(predictor, [*dataset.texts(rows), *others, *sum(mine.values(), []), *sum(theirs.values(), [])])
+    cut = [variant for text in others for variant in new_class.variants(text)]
+    known = Known(predictor, [*dataset.texts(rows), *others, *cut, *sum(mine.values(), []), *sum(theirs.values(), [])])
     truth = dataset.label_ids[rows]
     draws = [one_draw(known, mine, theirs, label, seed, others, dataset.texts(rows), truth)
              for label in mine for seed in range(DRAWS)]  # fmt: skip
     before = float((known(dataset.texts(rows))[1].argmax(1) == truth).mean())
     told = {key: float(np.mean([draw[key] for draw in draws])) for key in draws[0]}
-    row: Row = {"data": name, "new_label_from": new_class.EXAMPLES}
+    row: Row = {"data": name, "new_label_from": new_class.EXAMPLES, "form_directions": new_class.FORM_DIRECTIONS}
     if not study.finished(RESULTS, row):
         study.append(RESULTS, {**row, "labels": len(mine), "draws": DRAWS, "accuracy_before": before, **told})
 

@@ -204,6 +204,7 @@ def writer(screen: QWidget) -> None:
         screen.writer.prompt.setText("The heater")
         screen.writer.write.click()
     wait(screen.writer.write.isEnabled, "the language model's words")
+    wait(lambda: screen.writer.note.text().startswith("Together"), "the likely next words")
 
 
 def predict(screen: QWidget) -> None:

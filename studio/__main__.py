@@ -58,6 +58,7 @@ def main() -> int:
     collector = worker.Collector(app)
     session = Session(app)
     window = MainWindow(session)
+    log.tell_refusals(session.refused.emit)
     open_project(window, options)
     window.show()
     # After the first paint: torch takes seconds to load, the window should not wait for it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 
@@ -10,6 +11,7 @@ def confirmed(
 ) -> bool:
     """Whether the person chose `yes`, a button of that role; Enter and Escape mean `no`."""
     box = QMessageBox(QMessageBox.Icon.Question, title, text, parent=parent)
+    box.setTextFormat(Qt.TextFormat.PlainText)  # names of projects and runs stay what they are
     box.setInformativeText(more)
     act = box.addButton(yes, role)
     keep = box.addButton(no, QMessageBox.ButtonRole.RejectRole)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from ulmfit_core import reading
 from ulmfit_core.config import SCRATCH
 from ulmfit_core.errors import UserError
 from ulmfit_core.jobs.base import base_folder
+from ulmfit_core.models import description
 
 LANGUAGE_MODEL = "language_model"
 
@@ -20,25 +21,29 @@ def facts_of_base(base: str) -> dict[str, Any]:
         return {}
 
 
+class Vocab(reading.Record):
+    """What of vocab.json is shown."""
+
+    kind: str = "unigram"
+    rules: str = ""
+    size: int = 0
+
+
 def vocabulary_of_base(base: str) -> dict[str, Any]:
     """What vocab.json says of its vocabulary: kind, rules, size; nothing where there is none that can be read."""
     if base == SCRATCH:
         return {}
     try:
-        facts = json.loads((base_folder(base) / "vocab.json").read_text(encoding="utf-8"))
-    except (UserError, OSError, ValueError):
+        return reading.record(base_folder(base) / "vocab.json", Vocab)
+    except (UserError, FileNotFoundError):
         return {}
-    return facts if isinstance(facts, dict) else {}
 
 
 def read_base(base: str) -> dict[str, Any]:
     """What model.json says. Raises UserError where it is no language model to start from."""
     folder = base_folder(base)
-    try:
-        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder / 'model.json'} cannot be read: {error}. Choose another model.") from None
-    if not isinstance(facts, dict) or facts.get("kind") != LANGUAGE_MODEL:
+    facts = description.known(folder)
+    if facts.get("kind") != LANGUAGE_MODEL:
         raise UserError(f"{folder} holds no language model but another kind of model. Choose another folder.")
     return facts
 

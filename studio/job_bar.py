@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from studio import theme
@@ -15,15 +15,17 @@ from ulmfit_core.events import Ended, Event, Progress
 FINE = 1000  # a progress bar counts whole numbers
 KNOWN_SECONDS = 3.0  # a rate that was seen for less is chance
 KNOWN_SHARE = 0.01
+KNOWN_NEWS = 5  # after so many it is known how often they come
 PAUSED = "Paused. Press Continue to go on."
 
 
 class TimeLeft:
-    """Reckons the time left of one part of a job from how fast that part went so far, pauses not counted."""
+    """Reckons the time left of one part of a job from how fast that part went so far, pauses and sleep not counted."""
 
     def __init__(self) -> None:
         self._label = ""
-        self._began = self._paused = 0.0
+        self._began = self._heard = self._paused = 0.0
+        self._news = 0
         self._first = 0.0  # share that was done when the part began here
 
     def of(self, event: Progress, now: float) -> float | None:
@@ -31,14 +33,24 @@ class TimeLeft:
         share = pace.share(event.done, event.total)
         if event.label != self._label or share < self._first:
             self._label, self._began, self._first = event.label, now, share
+            self._heard, self._news = now, 0
+        self._leave_out_sleep(now)
         passed, done = now - self._began, share - self._first
         return passed * (1 - share) / done if passed >= KNOWN_SECONDS and done >= KNOWN_SHARE else None
+
+    def _leave_out_sleep(self, now: float) -> None:
+        """A long silence where news come all the time: the machine slept, and its clock went on."""
+        silence = now - self._heard
+        if self._news >= KNOWN_NEWS and pace.is_rest(silence, (self._heard - self._began) / self._news):
+            self._began += silence
+        self._heard, self._news = now, self._news + 1
 
     def pause(self, now: float) -> None:
         self._paused = now
 
     def go_on(self, now: float) -> None:
         self._began += now - self._paused
+        self._heard += now - self._paused
 
 
 class JobBar(QWidget):
@@ -59,7 +71,7 @@ class JobBar(QWidget):
         self.progress = QProgressBar()
         self.progress.setRange(0, FINE)
         self.progress.setAccessibleName("Progress")
-        self.label = QLabel(wordWrap=True)
+        self.label = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self.label.setProperty("role", "muted")
         self._left = TimeLeft()
         self._newest: Progress | None = None

@@ -6,11 +6,11 @@ replaced whole at each change; one that cannot be read is left as it is, and not
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from ulmfit_core import files
+from ulmfit_core import files, reading
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project
 
@@ -31,14 +31,23 @@ def read(project: Project) -> list[Try]:
     """The newest first. Raises UserError where the file is damaged or of a newer version."""
     path = project.folder / NAME
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = reading.parsed(reading.text(path))
         if known["format"] != FORMAT:
             raise ValueError(f"its format is {known['format']}, not {FORMAT}")
-        return [Try(str(one["label"]), float(one["probability"]), str(one["text"])) for one in known["tries"]]
+        return [_try(one) for one in known["tries"]]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UserError(_damaged(path, error)) from None
+
+
+def _try(one: dict[str, Any]) -> Try:
+    """Raises KeyError, TypeError or ValueError for what is none."""
+    kept = Try(str(one["label"]), float(one["probability"]), str(one["text"]))
+    f"{kept.label}{kept.text}".encode()  # half of a character is none, and could not be written again
+    if not 0 <= kept.probability <= 1:
+        raise ValueError(f"a probability is {kept.probability:g}")
+    return kept
 
 
 def add(project: Project, one: Try) -> list[Try]:
@@ -72,7 +81,8 @@ def _write(project: Project, tries: list[Try]) -> list[Try]:
 
 
 def _damaged(path: Path, error: Exception) -> str:
+    reason = reading.shortened(str(error))
     return (
-        f"The kept tries cannot be read: {path} is damaged ({error}). Mend the file, or move it away to begin anew; "
+        f"The kept tries cannot be read: {path} is damaged ({reason}). Mend the file, or move it away to begin anew; "
         "it is left as it is until then."
     )

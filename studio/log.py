@@ -6,6 +6,7 @@ import logging
 import platform
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +14,7 @@ import platformdirs
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 
 from ulmfit_core import __version__, files
+from ulmfit_core.errors import UserError
 
 SIZE, KEPT = 1_000_000, 3  # bytes of one log, and how many older ones there are
 LEVELS = {
@@ -46,6 +48,20 @@ def begin() -> None:
     sys.excepthook = _tell_error
     threading.excepthook = _tell_thread_error
     qInstallMessageHandler(_tell_qt)
+
+
+def tell_refusals(tell: Callable[[str], object]) -> None:
+    """From now on a UserError that nobody caught is told to the person, as what it is; other errors as before."""
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, UserError):
+            logger.info("Refused: %s", error)
+            tell(str(error))
+        else:
+            before(kind, error, trace)
+
+    sys.excepthook = hook
 
 
 def _tell_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -32,6 +32,7 @@ from studio.hint import Hint
 from studio.import_fastai import ImportFastai
 from studio.interrupted import LastTime
 from studio.notice import Notice
+from studio.plain import tip
 from studio.queue_strip import QueueStrip
 from studio.rail import Rail
 from studio.read_only import ReadOnlyStrip, seal
@@ -76,7 +77,7 @@ class MainWindow(QMainWindow):
     # Building
 
     def _make_parts(self) -> None:
-        self.project_name = QLabel(wordWrap=True)
+        self.project_name = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self.project_name.setProperty("role", "subheading")
         self.rail = Rail()
         self.alert = Notice()  # what was refused, what ended elsewhere
@@ -250,7 +251,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(f"{project.recipe.name}{reading} — {PROGRAM}" if project else PROGRAM)
         if project:
             self.project_name.setText(project.recipe.name)
-            self.project_name.setToolTip(str(project.folder))
+            self.project_name.setToolTip(tip(str(project.folder)))
             self.rail.set_rows([steps.row(self.session, name) for name in SCREENS])
             self.rail.select(self.current)
             self._show_neighbours()
@@ -268,7 +269,7 @@ class MainWindow(QMainWindow):
         self.next.setProperty("primary", done)  # what to do next, once the step is done
         self.next.style().polish(self.next)
         job = self.session.job
-        elsewhere = job and (self.current not in SCREENS or SCREENS[self.current].step != job)
+        elsewhere = self.current not in SCREENS or not SCREENS[self.current].shows(job)
         word = "Paused" if self.session.paused else "Running"
         self.status.setText(f"{word}: {catalog.JOBS[job].title}" if job and elsewhere else "")
 

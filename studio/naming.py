@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QTabBar, QTabWidget, QWidget
 
+from studio.plain import tip
+
 
 def complete(screen: QWidget) -> None:
     """Give a part that has a name for screen readers and no tooltip its name as one; name the bars of tabs."""
@@ -11,7 +13,7 @@ def complete(screen: QWidget) -> None:
         _name_bar(tabs.tabBar(), tabs.accessibleName())
     for part in screen.findChildren(QWidget):
         if part.accessibleName() and not part.toolTip():
-            part.setToolTip(part.accessibleName())
+            part.setToolTip(tip(part.accessibleName()))
 
 
 def _name_bar(bar: QTabBar, name: str) -> None:

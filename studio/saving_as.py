@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -119,7 +119,7 @@ class SaveAs(QDialog):
         self.with_runs = QRadioButton("&All runs, with their curves and results")
         self.without_runs = QRadioButton("&Only what today's models come from")
         self.with_runs.setChecked(True)
-        self.outcome = QLabel(wordWrap=True)
+        self.outcome = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self.outcome.setProperty("role", "muted")
         self.progress = QProgressBar()
         self.progress.hide()

@@ -12,7 +12,7 @@ from studio.access import Access
 from studio.log import logger
 from studio.training_queue import TrainingQueue
 from studio.worker import Worker
-from ulmfit_core import catalog, config, sample
+from ulmfit_core import catalog, config, files, sample
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
@@ -87,7 +87,7 @@ class Session(QObject):
                 config.set_value(recipe, key, value)
             self.project.save()
         except (UserError, OSError) as error:
-            self.refused.emit(str(error))
+            self.refused.emit(files.told(error) if isinstance(error, OSError) else str(error))
             return False
         self.project_changed.emit()
         return True
@@ -132,7 +132,7 @@ class Session(QObject):
             self._refuse_if_busy()
             self._begin(job, recipe, resume, options)
         except (UserError, OSError) as error:
-            self.refused.emit(str(error))
+            self.refused.emit(files.told(error) if isinstance(error, OSError) else str(error))
             return False
         logger.info("%s began in %s", job, self.run_folder)
         self.run_started.emit(job, self.run_folder)

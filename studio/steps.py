@@ -6,13 +6,13 @@ from studio.rail import Row
 from studio.screens import SCREENS
 from studio.session import Session
 from ulmfit_core import events, lock
-from ulmfit_core.project import INPUTS, Project, RunInfo, StepState
+from ulmfit_core.project import Project, RunInfo, StepState
 
 
 def row(session: Session, name: str) -> Row:
     """The row of one screen in the rail."""
     screen = SCREENS[name]
-    if screen.step and session.job == screen.step:
+    if screen.shows(session.job):
         return Row(name, screen.title, "paused" if session.paused else "running", "", screen.meaning)
     state = state_of(session, name)
     awaits_person = screen.step == "import" and state.mark == "empty"  # and no other step
@@ -35,7 +35,7 @@ def _state_of_use(project: Project, step: str) -> StepState:
         return StepState("ready")
     if state.mark == "skipped":
         return state
-    return StepState("empty", f"Waits for “{title_of(step)}”.")
+    return StepState("empty", project.waits_for(step) or f"Waits for “{title_of(step)}”.")
 
 
 def screen_of(step: str) -> str:
@@ -48,12 +48,12 @@ def title_of(step: str) -> str:
 
 
 def blocking_step(project: Project, name: str) -> str:
-    """The first step that a screen waits for, or an empty string."""
+    """The first step to be done of those that a screen waits for, or an empty string."""
     screen = SCREENS[name]
-    for step in INPUTS.get(screen.step, ()) or filter(None, (screen.needs,)):
-        if not project.skip_reason(step) and not project.finished_run(step):
-            return step
-    return ""
+    if screen.step:
+        return project.blocking_step(screen.step)
+    missing = screen.needs and not project.skip_reason(screen.needs) and not project.finished_run(screen.needs)
+    return project.blocking_step(screen.needs) or screen.needs if missing else ""
 
 
 def first_open_screen(session: Session) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from studio.standing import standing_of_evaluation
+from ulmfit_core import faults
 from ulmfit_core.config import Recipe
 from ulmfit_core.events import Ended
-from ulmfit_core.project import INPUTS, TITLES, Project
+from ulmfit_core.project import INPUTS, TITLES, Project, RunInfo
 
 if TYPE_CHECKING:
     from studio.session import Session
@@ -28,7 +29,8 @@ def open_steps(project: Project, last: str = LAST) -> list[str]:
 class TrainingQueue(QObject):
     """What comes is derived anew after each step, so a setting that is changed meanwhile counts.
 
-    A step that fails or is stopped ends the queue. A training that was stopped goes on from its checkpoint.
+    A step that fails or is stopped ends the queue. A training that was stopped goes on from its checkpoint, as does one
+    that memory or a graphics card failed.
     """
 
     changed = Signal()  # what is done, runs or comes
@@ -116,7 +118,7 @@ class TrainingQueue(QObject):
     def _start_next(self, project: Project) -> None:
         step = open_steps(project, self._last)[0]
         unfinished = project.resumable_run(step)
-        resume = unfinished.folder if unfinished and unfinished.status != "failed" else None
+        resume = unfinished.folder if unfinished and _goes_on(unfinished) else None
         recipe, self._recipe = (self._recipe if step == "import" else None), None
         self.done = [each for each in self.done if each != step]  # a step whose settings changed runs once more
         if not self._session.start(step, recipe=recipe, resume=resume):
@@ -127,6 +129,11 @@ class TrainingQueue(QObject):
         self._last = ""
         self.changed.emit()
         self.ended.emit(status, _sentence(status, word, self.done))
+
+
+def _goes_on(run: RunInfo) -> bool:
+    """Whether a training is worth going on with: not where it failed by itself."""
+    return run.status != "failed" or faults.GOES_ON in run.reason
 
 
 def _sentence(status: str, word: Ended, done: list[str]) -> str:

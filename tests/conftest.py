@@ -90,7 +90,7 @@ REFUSED = {
     "column": (b"words,label\naa,x\nbb,y\n", "column.csv has no column “text”. Its columns are: “words”, “label”."),
     "binary": (
         bytes(range(256)) * 20,
-        "binary.csv holds binary data, not text. Choose a CSV, TSV, JSON lines, Parquet or text file.",
+        "binary.csv holds binary data, not text. Choose a table (CSV, Excel), JSON, Parquet, database or text file.",
     ),
 }
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ulmfit_core import config, presets, sample, terminal
+from ulmfit_core import config, faults, files, presets, sample, storage, terminal
 from ulmfit_core.config import SCRATCH, STARTER, Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended
@@ -49,8 +49,9 @@ def main() -> None:
             lead_or_follow(lambda: app(prog_name="ulmfit"))
         else:
             app(prog_name="ulmfit")
-    except UserError as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
+    except (UserError, OSError) as error:
+        sentence = files.told(error) if isinstance(error, OSError) else str(error)
+        print(" ".join(sentence.split()), file=sys.stderr)
         sys.exit(1)
 
 
@@ -216,10 +217,11 @@ def _work(project: Project, step: str, resume: bool) -> Ended:
 
 def _finished(ended: Ended, project: Project | None = None) -> Ended:
     """The end of a run as an exit status: a failure's reason is raised, a stop is 130."""
+    go_on = f" Go on with: ulmfit run {project.folder} --resume" if project else ""
     if ended.status == "failed":
-        raise UserError(ended.reason)
+        raise UserError(ended.reason + (go_on if faults.GOES_ON in ended.reason else ""))
     if ended.status == "stopped":
-        _say(f"{ended.reason} Go on with: ulmfit run {project.folder} --resume" if project else ended.reason)
+        _say(ended.reason + go_on)
         raise typer.Exit(130)
     return ended
 
@@ -343,6 +345,7 @@ def runs(
         tags = f"  [{', '.join(row['tags'])}]" if row["tags"] else ""
         notes = f"  {' '.join(row['notes'].split())}" if row["notes"] else ""
         print(f"{row['id']}  {row['status']}{resume}  {row['reason']}{tags}{notes}".rstrip())
+    _say(storage.summary(project))
 
 
 def _print_card(project: Project, name: str, markdown: bool, as_json: bool) -> None:

@@ -13,18 +13,24 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ulmfit_core.errors import UserError
+from ulmfit_core.reading import first_of, shortened
+
+# A whole number without a bound of its own is one of 32 bits, which is what the fields of a window hold.
+MOST = 2**31 - 1
 
 
 def knob(default: Any, help: str, *, unit: str = "", advanced: bool = False, source: str = "", **bounds: Any) -> Any:
     """A field with the extra facts a form needs. `advanced` hides it at first."""
     extra: dict[str, Any] = {"unit": unit, "advanced": advanced, "source": source}
+    if type(default) is int:
+        bounds.setdefault("le", MOST)
     return Field(default, description=help, json_schema_extra=extra, **bounds)
 
 
 class Settings(BaseModel):
     """Base of all settings: unknown names are refused, assignments are checked."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
 
 
 ScheduleName = Literal["slanted", "one_cycle", "cosine", "flat_anneal", "constant"]
@@ -161,6 +167,10 @@ class PhaseSettings(Settings):
     bptt: int = knob(0, "Window length in this phase; 0 takes the stage's.", unit="tokens", ge=0, le=2000)
 
 
+# Settings that no fingerprint has: a training that is begun with one may go on with another.
+OUTSIDE_FINGERPRINT = {"device"}
+
+
 class StageSettings(Settings):
     """What the three training stages have in common."""
 
@@ -271,6 +281,10 @@ class StageSettings(Settings):
         "auto", "Number format of the arithmetic; auto is bf16 or fp16 where the hardware has it, float32 elsewhere.",
         advanced=True,
     )  # fmt: skip
+    device: Literal["auto", "cpu"] = knob(
+        "auto", "Where it is trained: auto is the graphics card where there is one; cpu does without it.",
+        advanced=True,
+    )  # fmt: skip
     threads: int = knob(
         0, "Processor threads; 0 means the fastest number in a short measurement at the start.",
         ge=0, le=512, advanced=True,
@@ -366,14 +380,18 @@ class ClassifySettings(StageSettings):
     )  # fmt: skip
 
 
+# What is answered where no label is: the network is less sure than wished, or the text is unlike all it learned from.
+NOT_SURE, UNKNOWN = "not sure", "unknown"
+
+
 class AnswerSettings(Settings):
     """Which answers the classifier withholds. Read at each use and part of no fingerprint: nothing is trained anew."""
 
     least_sure: float = knob(
-        0.0, "Probability below which the answer is “not sure”; 0 gives every answer.", ge=0, le=1
+        0.0, f"Probability below which the answer is “{NOT_SURE}”; 0 gives every answer.", ge=0, le=1
     )
     unknown: float = knob(
-        0.02, "Share of familiar texts that may be called “unknown”, so that those unlike anything the classifier "
+        0.02, f"Share of familiar texts that may be called “{UNKNOWN}”, so that those unlike anything the classifier "
         "learned from are; 0 calls none so.", ge=0, le=0.5,
     )  # fmt: skip
 
@@ -398,6 +416,15 @@ class InsightSettings(Settings):
     )
 
 
+class StorageSettings(Settings):
+    """What the project may take of the disk. Nothing here changes a weight, so no fingerprint has it."""
+
+    checkpoints: int = knob(
+        5000, "Disk space for the checkpoints of all runs, of which the newest stays in any case; 0 sets no limit.",
+        unit="MB", ge=0, le=10_000_000,
+    )  # fmt: skip
+
+
 # What a recipe may begin with besides a bundle's folder: nothing, or the model that ships with the program.
 SCRATCH, STARTER = "none", "starter"
 
@@ -416,6 +443,7 @@ class Recipe(Settings):
     classify: ClassifySettings = Field(default_factory=ClassifySettings)
     answers: AnswerSettings = Field(default_factory=AnswerSettings)
     insight: InsightSettings = Field(default_factory=InsightSettings)
+    storage: StorageSettings = Field(default_factory=StorageSettings)
 
 
 def set_value(recipe: Recipe, key: str, value: Any) -> None:
@@ -509,8 +537,10 @@ def from_toml(text: str, name: str = "project.toml") -> Recipe:
     try:
         return Recipe.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{name} is not valid TOML: {error}. Mend that line or restore a copy.") from None
+        reason = shortened(str(error))
+        raise UserError(f"{name} is not valid TOML: {reason}. Mend that line or restore a copy.") from None
+    except RecursionError:
+        raise UserError(f"{name} is nested too deeply to be a recipe. Mend it or restore a copy.") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{name}: {where}: {first['msg']}.") from None
+        where, why = first_of(error)
+        raise UserError(f"{name}: {where}: {why}.") from None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
+from ulmfit_core import faults
 from ulmfit_core.errors import UserError
 
 # The largest pass through the network. On a CPU so that a stop is never long in coming; a GPU is busy with that many.
@@ -28,11 +29,15 @@ USUAL_MEMORY = 8 << 30
 # Parameters of glibc's mallopt: how much free memory is kept, and from which size on a tensor has a mapping of its own,
 # which goes back to the system with it.
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
+LARGE = 1 << 20  # bytes of a tensor that has a mapping of its own where memory is short
 
 
-def best_device() -> torch.device:
-    """The accelerator where there is one, otherwise the CPU. Under torchrun each process takes one of its own."""
-    if torch.accelerator.is_available():
+def best_device(asked: str = "auto") -> torch.device:
+    """The accelerator where there is one, otherwise the CPU. Under torchrun each process takes one of its own.
+
+    The CPU too where it is `asked` for (“cpu”), and where the accelerator failed this process before.
+    """
+    if asked != "cpu" and not faults.device_lost() and torch.accelerator.is_available():
         accelerator = torch.accelerator.current_accelerator()
         if accelerator is not None:
             return _own(accelerator)
@@ -98,14 +103,21 @@ def accelerator_figures() -> str:
     It asks the driver, which takes a millisecond or two. Use and temperature are left out where the driver's library
     for Python (pynvml) is missing or does not say.
     """
-    if not (torch.cuda.is_available() and torch.cuda.is_initialized()):
+    if faults.device_lost() or not (torch.cuda.is_available() and torch.cuda.is_initialized()):
         return ""
+    told = [
+        _asked(torch.cuda.utilization, "GPU {} %"), _asked(torch.cuda.temperature, "{} °C"),
+        _asked(_memory_in_use, "GPU memory {} GB"),
+    ]  # fmt: skip
+    return "   ·   ".join(filter(None, told))
+
+
+def _memory_in_use() -> str:
     free, total = torch.cuda.mem_get_info()
-    told = [_asked(torch.cuda.utilization, "GPU {} %"), _asked(torch.cuda.temperature, "{} °C")]
-    return "   ·   ".join([*filter(None, told), f"GPU memory {(total - free) / 1e9:.1f} of {total / 1e9:.1f} GB"])
+    return f"{(total - free) / 1e9:.1f} of {total / 1e9:.1f}"
 
 
-def _asked(figure: Callable[[], int], text: str) -> str:
+def _asked(figure: Callable[[], object], text: str) -> str:
     """A figure in words. The driver has many ways of not knowing one, and its library many errors: none is shown."""
     try:
         return text.format(figure())
@@ -184,3 +196,19 @@ def kept_memory() -> Iterator[None]:
             libc.mallopt(TRIM_THRESHOLD, 64 << 20)
             libc.mallopt(MMAP_THRESHOLD, 32 << 20)
             libc.malloc_trim(0)
+
+
+def give_back_memory(device: torch.device) -> None:
+    """Let the system have what was freed and is kept for the next tensors: memory ran out, and others are wanted.
+
+    From now on each large tensor goes back with its own mapping, though `kept_memory` is faster: what is kept lies in
+    pieces of which none is large enough.
+    """
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+    elif platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(MMAP_THRESHOLD, LARGE)
+        libc.malloc_trim(0)

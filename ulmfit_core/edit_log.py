@@ -12,13 +12,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ulmfit_core import files
+from pydantic import Field
+
+from ulmfit_core import files, reading
 
 NAME = "edits.jsonl"
 # relabel: rows with this text have another label. add: a text that was not in the data. confirmed: a label that looked
 # wrong is right, which changes no row.
 RELABEL, ADD, CONFIRMED, UNDO = "relabel", "add", "confirmed", "undo"
 KINDS = (RELABEL, ADD, CONFIRMED)
+MOST_BYTES = 1024 * 2**20  # each correction has its whole text
 TOLD = ("kind", "text", "label", "before", "time")
 
 
@@ -63,13 +66,26 @@ def corrections(edits: tuple[Edit, ...]) -> dict[str, Edit]:
 
 
 def read(folder: Path) -> EditLog:
-    """The log of a project's folder; an empty one where there is none. A torn last line is left out."""
+    """The log of a project's folder; an empty one where there is none. A torn last line is left out.
+
+    Raises UserError where something else than a file lies in its place.
+    """
     path = folder / NAME
     try:
-        found = path.stat()
+        found = reading.plain(path).stat()
     except FileNotFoundError:
         return EditLog()
     return _read(path, (found.st_mtime_ns, found.st_size))
+
+
+class _Line(reading.Record):
+    number: int = Field(ge=0, le=2**53)
+    kind: str
+    text: str = ""
+    label: str = ""
+    before: str = ""
+    time: str = ""
+    undone: int = 0
 
 
 @functools.lru_cache(maxsize=32)
@@ -77,16 +93,16 @@ def _read(path: Path, stamp: tuple[int, int]) -> EditLog:
     """`stamp` changes whenever the file does: the window asks at each turn of a knob."""
     active: dict[int, Edit] = {}
     last = damaged = 0
-    for line in filter(None, path.read_bytes().split(b"\n")[:-1]):
+    for line in filter(None, reading.content(path, MOST_BYTES).split(b"\n")[:-1]):
         try:
-            record = json.loads(line)
-            number = int(record["number"])
-            if record["kind"] == UNDO:
-                active.pop(record["undone"], None)
-            elif record["kind"] in KINDS:  # another kind is of a newer version, which changes nothing here
-                active[number] = Edit(number, *(str(record[name]) for name in TOLD))
-            last = max(last, number)
-        except (ValueError, KeyError, TypeError):
+            record = _Line.model_validate(reading.parsed(line))
+            if record.kind == UNDO:
+                active.pop(record.undone, None)
+            elif record.kind in KINDS:  # another kind is of a newer version, which changes nothing here
+                told = record.model_dump()
+                active[record.number] = Edit(record.number, *(told[name] for name in TOLD))
+            last = max(last, record.number)
+        except ValueError:
             damaged += 1
     return EditLog(tuple(active.values()), last, damaged)
 
@@ -122,4 +138,4 @@ def _append(path: Path, record: dict[str, Any]) -> None:
         log.write(b"\n" * torn + json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
         log.sync()
     finally:
-        log.close()
+        log.abandon()  # nothing waits any more, or the person is told that it could not be written

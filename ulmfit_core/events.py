@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pydantic import TypeAdapter, ValidationError
+
+from ulmfit_core import reading, reports
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
@@ -151,11 +155,15 @@ class Ended(Event):
 
 @dataclass(frozen=True)
 class Unknown(Event):
-    """An event that this version does not know, or of which it misses something: all of it is in `extra`."""
+    """An event that this version does not know, or that says something else than it should: all of it is in `extra`."""
 
     kind: str
 
 
+# A log has a line an epoch and sample; these are a million.
+MOST_BYTES = 512 * 2**20
+END_OF_TIME = 253_402_300_799  # seconds from 1970 to the year 10000, which no calendar here knows
+MOST_SHOWN = 200  # bytes of a line that is no event
 KINDS: dict[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
@@ -178,15 +186,35 @@ def from_line(line: bytes) -> Event:
 
     Raises ValueError for a torn line or one that is no event.
     """
-    record = json.loads(line)
+    record = reading.parsed(line)
     if not isinstance(record, dict) or not isinstance(record.get("event"), str):
         raise ValueError(f"no event: {line[:80]!r}")
     name, at = record.pop("event"), record.pop("at", 0.0)
     needed = {key for key, must in _fields(name).items() if must}
-    if name not in KINDS or not needed <= record.keys():
-        return Unknown(name, at=at, extra=record)
+    if name not in KINDS or not needed <= record.keys() or not _is_time(at):
+        return _unknown(name, at, record)
     told = {key: value for key, value in record.items() if key in _fields(name)}
-    return KINDS[name](**told, at=at, extra={key: value for key, value in record.items() if key not in told})
+    extra = {key: value for key, value in record.items() if key not in told}
+    try:
+        if "report" in told:
+            reports.fitting(told["report"])
+        return _adapter(name).validate_python({**told, "at": at, "extra": extra})
+    except ValidationError:
+        return _unknown(name, at, record)
+
+
+def _is_time(at: Any) -> bool:
+    return isinstance(at, int | float) and 0 <= at < END_OF_TIME
+
+
+def _unknown(name: str, at: Any, record: dict[str, Any]) -> Unknown:
+    """Its time is 0 where it tells none."""
+    return Unknown(name, at=at, extra=record) if _is_time(at) else Unknown(name, at=0.0, extra={"at": at, **record})
+
+
+@functools.cache
+def _adapter(name: str) -> TypeAdapter[Event]:
+    return TypeAdapter(KINDS[name])
 
 
 @functools.cache
@@ -206,8 +234,19 @@ def of_another_version(told: Iterable[Event]) -> int:
 
 
 def read_events(path: Path) -> list[Event]:
-    """All whole events of a log; a torn last line (power cut, live writer) is left out."""
-    if not path.exists():
+    """All whole events of a log; a torn last line (power cut, live writer) is left out.
+
+    A line that no one can read is there as Unknown, without a kind. Raises UserError where the file is none.
+    """
+    try:
+        lines = reading.content(path, MOST_BYTES).split(b"\n")
+    except FileNotFoundError:
         return []
-    lines = path.read_bytes().split(b"\n")
-    return [from_line(line) for line in lines[:-1] if line]
+    return [kept(line) for line in lines[:-1] if line]
+
+
+def kept(line: bytes) -> Event:
+    try:
+        return from_line(line)
+    except ValueError:
+        return Unknown("", at=0.0, extra={"line": line[:MOST_SHOWN].decode("utf-8", "replace")})

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import logging.handlers
 import os
+import platform
 import re
 import shutil
 import sys
 import tempfile
+import time
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,9 +25,67 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+# What a disk answers that has no room left, or none for this person.
+FULL = (errno.ENOSPC, errno.EDQUOT)
+REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
+BUFFER = 1 << 16  # bytes that a log gathers before it writes them
+# What is on its way to its name, or away from it, with the computer and the process that move it (`_maker`).
+HALF_MADE = re.compile(r"\.(?P<name>.+)\.(?:new|removed)-(?P<maker>(?P<host>[0-9a-f]{8})-(?P<process>\d+))(?:-\w+)?")
+HOST = f"{zlib.crc32(platform.node().encode()):08x}"
+FOREIGN_SECONDS = 86_400.0  # that it is left alone where another computer makes it, whose processes are not known
 # A spreadsheet takes a cell that begins so for a formula, unless all of it is a number.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 NUMBER = re.compile(r"[+-](\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?%?")
+
+
+def told(error: OSError) -> str:
+    """What a failing disk means to a person: what happened, to which file, what to do."""
+    where, why = error.filename or "A file", error.strerror or str(error)
+    if error.errno in FULL:
+        return f"The disk is full: {where} could not be written. Make room there, then start it again."
+    if error.errno in REFUSED:
+        return f"{where} cannot be written: {why}. Allow writing there, or work in another folder."
+    if error.errno in GONE:
+        return f"{where} is not there any more: it was moved or removed. Bring it back, then start it again."
+    return f"The disk failed at {where}: {why}. Check the disk, then start it again; what was finished is kept."
+
+
+def free_bytes(folder: Path) -> int:
+    """Room on the disk of `folder`. Raises OSError where the folder is gone."""
+    return shutil.disk_usage(folder).free
+
+
+def size_of(folder: Path) -> int:
+    """Bytes that the files right in a folder take. What another thread removes meanwhile counts nothing."""
+    size = 0
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as found:
+        for entry in found:
+            with contextlib.suppress(FileNotFoundError):
+                size += entry.stat().st_size
+    return size
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors of the disk name `path`, by which a person knows the file, and not the temporary file beside it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None:  # else it comes from no disk, and its text would be lost
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+def _itself(path: str, flags: int) -> int:
+    """Open the file of that name, never one that a link leads to: a stranger's project may hold links to any file."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(handle, left) :]
 
 
 def sync_folder(folder: Path) -> None:
@@ -39,32 +101,34 @@ def sync_folder(folder: Path) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace `path` by `data`: a reader sees the old file or the new one, whenever the power goes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    with _naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.new-{_maker()}-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb", buffering=0):
+                _write_all(handle, data)
+                os.fsync(handle)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
 
 
 @contextlib.contextmanager
 def replacing_file(path: Path) -> Iterator[AppendLog]:
     """Yield a log to stream into; on success it becomes `path`, on any error it is removed."""
-    partial = path.parent / f".{path.name}.partial-{os.getpid()}"
+    clear_abandoned(path.parent, path.name)
+    partial = path.parent / f".{path.name}.new-{_maker()}"
     log = AppendLog(partial)
     try:
         yield log
-        log.sync()
-        log.close()
-        os.replace(partial, path)
+        with _naming(path):
+            log.sync()
+            log.close()
+            os.replace(partial, path)
     except BaseException:
-        log.close()
+        log.abandon()
         partial.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
@@ -72,9 +136,10 @@ def replacing_file(path: Path) -> Iterator[AppendLog]:
 
 def promote(partial: Path, path: Path) -> None:
     """Let a file that was written elsewhere in the same folder become `path`, durably."""
-    _sync_file(partial)
-    os.replace(partial, path)
-    sync_folder(path.parent)
+    with _naming(path):
+        _sync_file(partial)
+        os.replace(partial, path)
+        sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -107,44 +172,71 @@ def replacing_folder(target: Path) -> Iterator[Path]:
     The old folder is moved aside before the new one takes its name. Should the power go between the two
     renames, `recover` brings the old one back. What a killed process left half made is removed first.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(target)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-{os.getpid()}-", dir=target.parent))
+    with _naming(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        clear_abandoned(target.parent, target.name)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-{_maker()}-", dir=target.parent))
     try:
         yield fresh
-        for path in fresh.rglob("*"):
-            if path.is_file():
-                _sync_file(path)
-        _swap(fresh, target)
+        with _naming(target):
+            for path in fresh.rglob("*"):
+                if path.is_file():
+                    _sync_file(path)
+            _swap(fresh, target)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-    sync_folder(target.parent)
+    with _naming(target):
+        sync_folder(target.parent)
 
 
 def remove_folder(folder: Path) -> None:
     """Remove a folder that others may be looking at: it leaves its name at once, its files after that."""
-    aside = folder.with_name(f".{folder.name}.removed")
+    clear_abandoned(folder.parent, folder.name)
+    aside = folder.with_name(f".{folder.name}.removed-{_maker()}")
     folder.rename(aside)
     shutil.rmtree(aside)
 
 
 def recover(parent: Path) -> None:
-    """Bring back the folders that a crash left moved aside."""
-    for aside in parent.glob(".*.old-*"):
+    """Bring back the folders that a crash left moved aside. What links lead to is not touched."""
+    found = () if parent.is_symlink() else parent.glob(".*.old-*")
+    for aside in [path for path in found if path.is_dir() and not path.is_symlink()]:
         target = parent / aside.name[1 : aside.name.rindex(".old-")]
         if target.exists():
-            shutil.rmtree(aside)
+            shutil.rmtree(aside, ignore_errors=True)  # what is left of it goes the next time
         else:
             aside.rename(target)
 
 
-def _remove_abandoned(target: Path) -> None:
-    """Remove the unfinished folders for `target` whose makers have ended. A process makes one at a time."""
-    for folder in target.parent.glob(f".{target.name}.new-*"):
-        maker = int(folder.name.split("-")[-2])
-        if maker == os.getpid() or not is_alive(maker):
-            shutil.rmtree(folder, ignore_errors=True)
+def clear_abandoned(folder: Path, name: str = "") -> None:
+    """Remove what processes that have ended left half made in `folder`: of the target `name`, or of all.
+
+    A process makes one of a name at a time, so that one of this process's number is none of its own. What links lead
+    to is only looked at for a name.
+    """
+    looks = folder.is_dir() and (bool(name) or not folder.is_symlink())
+    for each in os.listdir(folder) if looks else []:
+        found = HALF_MADE.fullmatch(each)
+        if found is None or name not in ("", found["name"]):
+            continue
+        with contextlib.suppress(OSError):  # what another person left stays, what another process removes is gone
+            if (name and found["maker"] == _maker()) or _is_abandoned(folder / each, found):
+                _remove(folder / each)
+
+
+def _maker() -> str:
+    return f"{HOST}-{os.getpid()}"
+
+
+def _is_abandoned(path: Path, found: re.Match[str]) -> bool:
+    if found["host"] == HOST:
+        return not is_alive(int(found["process"]))
+    return time.time() - path.stat().st_mtime > FOREIGN_SECONDS
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def is_alive(process: int) -> bool:
@@ -181,32 +273,58 @@ def _swap(fresh: Path, target: Path) -> None:
 
 
 class AppendLog:
-    """A file that only grows, except when a resumed run cuts it back to its checkpoint."""
+    """A file that only grows, except when a resumed run cuts it back to its checkpoint.
+
+    What the disk did not take waits in memory, in its place: after an OSError `flush` may be called again, and no byte
+    is lost or written twice.
+    """
 
     def __init__(self, path: Path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
+        self.path = path
+        self._waiting = bytearray()
+        with _naming(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(path, "ab", buffering=0, opener=_itself)  # noqa: SIM115  closed by `close`
 
     @property
     def offset(self) -> int:
-        return self._file.tell()
+        return self._file.tell() + len(self._waiting)
 
     def write(self, data: bytes) -> None:
-        self._file.write(data)
+        """Take `data`, which reaches the file with the next `flush` at the latest. Where this fails it is not taken."""
+        if len(self._waiting) >= BUFFER:
+            self.flush()
+        self._waiting += data
 
     def flush(self) -> None:
-        self._file.flush()
+        with _naming(self.path):
+            while self._waiting:
+                del self._waiting[: os.write(self._file.fileno(), self._waiting)]
 
     def sync(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self.flush()
+        with _naming(self.path):
+            os.fsync(self._file.fileno())
 
     def truncate(self, offset: int) -> None:
-        self._file.flush()
-        self._file.truncate(offset)
-        self._file.seek(offset)
+        """Cut it back to `offset` bytes. One that is shorter, by a damage, stays as it is."""
+        self.flush()
+        with _naming(self.path):
+            kept = min(offset, os.fstat(self._file.fileno()).st_size)
+            self._file.truncate(kept)
+            self._file.seek(kept)
 
     def close(self) -> None:
+        """Raises OSError where the disk does not take what waits; the file is closed all the same."""
+        try:
+            if not self._file.closed:
+                self.flush()
+        finally:
+            self._file.close()
+
+    def abandon(self) -> None:
+        """Close it without what waits: nobody needs it any more."""
+        self._waiting.clear()
         self._file.close()
 
 
@@ -218,7 +336,7 @@ class LockFile:
 
     def __init__(self, path: Path):
         self.path = path
-        self._file = path.open("a+b")
+        self._file = open(path, "a+b", buffering=0, opener=_itself)  # noqa: SIM115  closed by `close`
 
     def take(self) -> bool:
         """Whether it is held now: not if another holds it, or has removed it since it was opened."""
@@ -230,15 +348,17 @@ class LockFile:
 
     def write(self, data: bytes) -> None:
         """What others read of its holder. In place, since it is this very file that is locked."""
-        self._file.truncate(0)
-        self._file.write(data)
-        self._file.flush()
+        with _naming(self.path):
+            self._file.truncate(0)
+            _write_all(self._file.fileno(), data)
 
     def remove(self) -> None:
         """Let go of it and leave nothing behind."""
-        if os.name != "nt":  # Windows removes no open file
-            self.path.unlink(missing_ok=True)
-        self.close()
+        try:
+            if os.name != "nt":  # Windows removes no open file
+                self.path.unlink(missing_ok=True)
+        finally:
+            self.close()
 
     def close(self) -> None:
         self._file.close()
@@ -253,7 +373,12 @@ def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+class _Rotating(logging.handlers.RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk costs the line, not the work, and sends no traceback to a terminal, as it would by default."""
+
+
 def rotating_log(path: Path, size: int, kept: int) -> logging.Handler:
     """A log of at most `size` bytes; the `kept` logs before it have a number after their name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return logging.handlers.RotatingFileHandler(path, maxBytes=size, backupCount=kept, encoding="utf-8", delay=True)
+    return _Rotating(path, maxBytes=size, backupCount=kept, encoding="utf-8", delay=True)

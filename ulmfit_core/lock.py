@@ -16,7 +16,10 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ulmfit_core import files
+from pydantic import TypeAdapter
+
+from ulmfit_core import files, reading
+from ulmfit_core.errors import UserError
 
 WINDOW, WORK = "window.lock", "work.lock"
 TRIES, PAUSE = 5, 0.005  # another may be asking who holds it, or removing the very file that was opened
@@ -49,6 +52,7 @@ class Holder:
         return self.is_here and self.pid == os.getpid()
 
 
+HOLDER = TypeAdapter(Holder)
 # One that has taken the lock and not told yet.
 UNKNOWN = Holder("", 0, "", "Another program", "")
 
@@ -68,7 +72,11 @@ class Lock:
         self._file = _take(folder / name)
         now = datetime.datetime.now().isoformat(timespec="seconds")
         self.holder = Holder(socket.gethostname(), os.getpid(), _program(), what, now)
-        self._file.write(json.dumps(asdict(self.holder)).encode())
+        try:
+            self._file.write(json.dumps(asdict(self.holder)).encode())
+        except OSError:
+            self._file.remove()
+            raise
 
     def release(self) -> None:
         self._file.remove()
@@ -103,8 +111,10 @@ def may_be_taken(folder: Path, name: str) -> bool:
 def read(path: Path) -> Holder | None:
     """What a lock file says of its holder, who may have ended; None where it says nothing whole."""
     try:
-        return Holder(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        found = HOLDER.validate_python(reading.parsed(reading.text(path)))
+        datetime.datetime.fromisoformat(found.since)
+        return found if 0 <= found.pid < 2**31 else None
+    except (FileNotFoundError, UserError, ValueError):
         return None
 
 

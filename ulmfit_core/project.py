@@ -9,15 +9,15 @@ import hashlib
 import json
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tomlkit
+from pydantic import Field, field_validator
 
-from ulmfit_core import __version__, config, edit_log, events, files, lock
+from ulmfit_core import __version__, config, edit_log, events, files, lock, reading
 from ulmfit_core.config import SCRATCH, Recipe, StageSettings, with_epochs
 from ulmfit_core.errors import UserError
 
@@ -43,6 +43,9 @@ TITLES = {
 REPLACING = ("import", "vocab", "pretrain", "finetune", "classify")
 # In a run's folder: what the person says of it.
 NOTES, TAGS = "notes.txt", "tags.txt"
+# Of a run whose folder does not tell when it was made, and the stamp of a file that is not there.
+BEGINNING, ABSENT = "1970-01-01T00:00:00", (0, 0)
+STAMP, MILLISECOND = "%Y%m%d-%H%M%S-%f", datetime.timedelta(milliseconds=1)
 RUN_NAME = re.compile(r"\d{8}-\d{6}-\d{3}-\w+")
 # The bundle under models/ that a training step leaves behind.
 BUNDLES = {"pretrain": "pretrained", "finetune": "finetuned", "classify": "classifier"}
@@ -103,6 +106,7 @@ class Project:
     def create(cls, folder: Path, recipe: Recipe | None = None) -> Project:
         """Make a new project. Raises UserError if the folder holds anything already."""
         folder = Path(folder).expanduser().absolute()
+        files.clear_abandoned(folder)  # of a first try that was killed
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"{folder} exists already and is not empty. Choose a new folder for the project.")
         project = cls(folder, recipe or Recipe())
@@ -122,13 +126,23 @@ class Project:
         if not path.is_file():
             raise UserError(f"{folder} is not a project: it has no project.toml. Create one with “New project”.")
         if lock.holder(folder, lock.WORK) is None:  # else the folder that is moved aside is on its way
-            for parent in (folder, folder / "models", *folder.glob("tokens/*")):
-                files.recover(parent)
-        return cls(folder, config.from_toml(path.read_text(encoding="utf-8"), str(path)))
+            try:
+                for parent in (folder, folder / "models", *folder.glob("tokens/*")):
+                    files.recover(parent)
+            except OSError as error:
+                raise UserError(files.told(error)) from None
+        return cls(folder, config.from_toml(reading.text(path), str(path)))
 
     def save(self) -> None:
         self.refuse_if_read_only()
         files.write_text(self.folder / "project.toml", config.to_toml(self.recipe))
+
+    def clear_abandoned(self) -> None:
+        """Remove what killed processes left half made: files and folders without a name yet, never a run."""
+        runs = self.run_folders()
+        above = (self.folder, self.folder / "models", self.folder / "runs", *self.tokens_folder.glob("*"))
+        for place in (*above, *runs, *(run / "checkpoint" for run in runs)):
+            files.clear_abandoned(place)
 
     # Who may write
 
@@ -163,10 +177,14 @@ class Project:
     # Runs
 
     def new_run_folder(self, job: str) -> Path:
-        """Create runs/<time>-<job>/ with the config that repeats it."""
+        """Create runs/<time>-<job>/ with the config that repeats it.
+
+        Its name comes after those of all others, also where the clock was set back: that tells which run is the newest.
+        """
         self.refuse_if_read_only()
-        stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
-        folder = self.folder / "runs" / f"{stamp}-{job}"
+        others = [name for name in self._run_names() if RUN_NAME.fullmatch(name)]
+        moment = max([datetime.datetime.now(), *map(_just_after, others[-1:])])
+        folder = self.folder / "runs" / f"{moment.strftime(STAMP)[:-3]}-{job}"
         facts = {
             "job": job,
             "fingerprint": self.fingerprint(job) if job in INPUTS else "",
@@ -175,7 +193,8 @@ class Project:
             "format": FORMAT,
         }
         document = {"run": facts, "recipe": self.recipe.model_dump(mode="json")}
-        files.write_text(folder / "config.toml", tomlkit.dumps(document))
+        with files.replacing_folder(folder) as fresh:  # so that no run is without its config, whenever it is killed
+            files.write_text(fresh / "config.toml", tomlkit.dumps(document))
         return folder
 
     def runs(self) -> list[RunInfo]:
@@ -212,7 +231,7 @@ class Project:
         """
         named = _facts_of_bundle(self.bundle_folder(step)).get("run", "") if step in BUNDLES else ""
         if named:
-            run = _run_there(self.folder / "runs" / named)
+            run = _run_there(self.folder / "runs" / named) if Path(str(named)).name == named else None
             return run if run and run.status == "done" else None
         return next((run for run in self.runs_of(step) if run.status == "done"), None)
 
@@ -269,8 +288,9 @@ class Project:
             "classify": [recipe.classify, recipe.model, recipe.base],
             "evaluate": [],
         }
+        outside = config.OUTSIDE_FINGERPRINT
         return [
-            part if isinstance(part, str) else part.model_dump(mode="json", exclude_defaults=True)
+            part if isinstance(part, str) else part.model_dump(mode="json", exclude_defaults=True, exclude=outside)
             for part in parts[step]
         ]
 
@@ -307,9 +327,14 @@ class Project:
         """What must be done before `step` can start, or an empty string."""
         if step == "import" and not self.recipe.data.data:
             return "Choose a file with your texts first."
+        first = self.blocking_step(step)
+        return f"Waits for “{TITLES[first]}”." if first else ""
+
+    def blocking_step(self, step: str) -> str:
+        """The first that is to be done of all the steps that `step` rests on; an empty string where none is."""
         for name in INPUTS[step]:
             if not self.skip_reason(name) and not self.finished_run(name):
-                return f"Waits for “{TITLES[name]}”."
+                return self.blocking_step(name) or name
         return ""
 
 
@@ -318,10 +343,24 @@ def busy_sentence(other: str) -> str:
     return f"{other} is at work in this project. Wait until it is done, or stop it there."
 
 
+def _just_after(name: str) -> datetime.datetime:
+    """The millisecond after the time in a run's name; long ago where that is no time."""
+    try:
+        return datetime.datetime.strptime(name[:19], STAMP) + MILLISECOND
+    except (ValueError, OverflowError):
+        return datetime.datetime.min
+
+
 def read_run(folder: Path) -> RunInfo:
-    """What a run's folder tells: its config and the last word of its event log."""
-    facts = _facts(folder / "config.toml", _stamp(folder / "config.toml"))
-    last = _last_word(folder / "events.jsonl", _stamp(folder / "events.jsonl"))
+    """What a run's folder tells: its config and the last word of its event log.
+
+    One that cannot be read is a failed run whose reason says so, so that it can be seen and deleted.
+    """
+    try:
+        facts = _facts(folder / "config.toml", _stamp(folder / "config.toml"))
+        last = _last_word(folder / "events.jsonl", _stamp(folder / "events.jsonl"))
+    except UserError as error:
+        return RunInfo(folder, folder.name[20:], "", BEGINNING, "failed", str(error), resumable=False)
     status = last.status if last else "unfinished"
     return RunInfo(
         folder=folder,
@@ -355,45 +394,58 @@ def _stamp(path: Path) -> tuple[int, int]:
     """Changes whenever the file does."""
     try:
         found = path.stat()
-    except FileNotFoundError:
-        return (0, 0)
+    except (OSError, ValueError):  # whoever reads it says why it cannot be read
+        return ABSENT
     return (found.st_mtime_ns, found.st_size)
+
+
+class _RunFacts(reading.Record):
+    job: str = Field(max_length=100)
+    fingerprint: str
+    created: str
+
+    @field_validator("created")
+    @classmethod
+    def is_time(cls, created: str) -> str:
+        """Raises ValueError where it is none."""
+        datetime.datetime.fromisoformat(created)
+        return created
 
 
 @functools.lru_cache(maxsize=10_000)
 def _facts(path: Path, stamp: tuple[int, int]) -> dict[str, Any]:
     """What stands before the recipe, which takes far longer to read."""
-    facts: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8").partition("\n[recipe]")[0])["run"]
-    return facts
+    head = reading.toml(reading.text(path).partition("\n[recipe]")[0], path)
+    return reading.fitting(head.get("run"), _RunFacts, path)
 
 
 @functools.lru_cache(maxsize=32)
 def _json(path: Path, stamp: tuple[int, int]) -> dict[str, Any]:
-    """A file that says what something was made of; {} where there is none. Raises ValueError where it is damaged."""
-    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if stamp[1] else {}
-    return facts
+    """A file that says what something was made of; {} where there is none. Raises UserError where it is damaged."""
+    return reading.record(path, reading.Record) if stamp != ABSENT else {}
 
 
 def _facts_of_bundle(folder: Path) -> dict[str, Any]:
     """What a bundle says of its making; {} where there is none, or it is too damaged to say: whoever loads it tells."""
     path = folder / "model.json"
-    with contextlib.suppress(ValueError):
-        facts: dict[str, Any] = _json(path, _stamp(path)).get("facts", {})
-        return facts
+    with contextlib.suppress(UserError):
+        facts = _json(path, _stamp(path)).get("facts")
+        return facts if isinstance(facts, dict) else {}
     return {}
 
 
 @functools.lru_cache(maxsize=10_000)
 def _last_word(path: Path, stamp: tuple[int, int]) -> events.Ended | None:
     """The last event, if it is the end: only the last line of a log that may be long is looked at."""
-    lines = path.read_bytes().split(b"\n") if stamp[1] else []
+    lines = reading.content(path, events.MOST_BYTES).split(b"\n") if stamp != ABSENT else []
     last = next((line for line in reversed(lines[:-1]) if line), b"")
-    event = events.from_line(last) if last else None
+    event = events.kept(last) if last else None
     return event if isinstance(event, events.Ended) else None
 
 
 def _text(path: Path) -> str:
+    """What a person wrote of a run; what cannot be read is nothing."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+        return reading.content(path).decode("utf-8", "replace")
+    except (FileNotFoundError, UserError):
         return ""

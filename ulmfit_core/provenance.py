@@ -11,13 +11,44 @@ from pathlib import Path
 from typing import Any
 
 from resources import resource_path
-from ulmfit_core import __version__, files
+from ulmfit_core import __version__, files, reading
 from ulmfit_core.config import SCRATCH, STARTER
 from ulmfit_core.project import INPUTS, Project
 
 NAME = "provenance.json"
 # A job that is no step reads what this step reads.
 READS_AS = {"find_lr": "classify", "predict": "evaluate"}
+
+
+class Known(reading.Record):
+    """What is known of a run."""
+
+    versions: dict[str, str] = {}
+    options: dict[str, Any] = {}
+    hashes: dict[str, str] = {}
+    resumed: list[dict[str, str]] = []
+
+
+class _Source(reading.Record):
+    sha256: str
+    bytes: int
+
+
+class _Data(reading.Record):
+    labels: list[str] = []
+    sources: list[_Source] = []
+
+
+class _Hashed(reading.Record):
+    hash: str
+
+
+def _record(path: Path, shape: type[reading.Record]) -> dict[str, Any]:
+    """{} where there is no such file. Raises UserError where it is damaged."""
+    try:
+        return reading.record(path, shape)
+    except FileNotFoundError:
+        return {}
 
 
 def record(project: Project, job: str, folder: Path, options: dict[str, Any]) -> None:
@@ -48,9 +79,7 @@ def record_import(project: Project, folder: Path) -> None:
 
 def read(folder: Path) -> dict[str, Any]:
     """What is known of a run: versions, options, hashes, resumed. Nothing of a run of an earlier version."""
-    path = folder / NAME
-    known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return known
+    return _record(folder / NAME, Known)
 
 
 def base_path(base: str) -> Path:
@@ -76,16 +105,14 @@ def _hashes(project: Project, job: str, stage: str) -> dict[str, str]:
 
 def data_hash(project: Project) -> str:
     """Of the files that were imported, in the order of their roles; of a folder its size has to do."""
-    path = project.dataset_folder / "dataset.json"
-    facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    facts = _record(project.dataset_folder / "dataset.json", _Data)
     sources = [source["sha256"] or str(source["bytes"]) for source in facts.get("sources", [])]
     return _short("\n".join(sources).encode()) if sources else ""
 
 
 def labels_hash(project: Project) -> str:
     """Of the classes of the imported rows, in their order; empty where none is labelled."""
-    path = project.dataset_folder / "dataset.json"
-    facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    facts = _record(project.dataset_folder / "dataset.json", _Data)
     return hash_of_labels(facts.get("labels", []))
 
 
@@ -94,8 +121,7 @@ def hash_of_labels(labels: Sequence[str]) -> str:
 
 
 def vocabulary_hash(folder: Path) -> str:
-    path = folder / "vocab.json"
-    return json.loads(path.read_text(encoding="utf-8"))["hash"] if path.exists() else ""
+    return str(_record(folder / "vocab.json", _Hashed).get("hash", ""))
 
 
 def base_hash(project: Project) -> str:
@@ -107,8 +133,7 @@ def weights_hash(bundle: Path) -> str:
     path = bundle / "weights.safetensors"
     if not path.exists():
         return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return reading.sha256(path)[:16]
 
 
 def _start_hash(project: Project, step: str) -> str:

@@ -108,9 +108,13 @@ def figure_in_words(name: str, value: float) -> str:
 
 
 def seconds_of(told: list[Event]) -> float:
-    """From the first word of the log to the last one, without the time before it was resumed."""
+    """From the first word of the log to the last one, without the time before it was resumed.
+
+    Logs of earlier versions may tell of a clock that was set back, which took no time.
+    """
     pairs = itertools.pairwise(told)
-    return sum(after.at - before.at for before, after in pairs if not (isinstance(after, Started) and after.resumed))
+    within = (pair for pair in pairs if not (isinstance(pair[1], Started) and pair[1].resumed))
+    return sum(max(0.0, after.at - before.at) for before, after in within)
 
 
 def _about(project: Project, run: RunInfo, told: list[Event]) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from ulmfit_core import config
+from ulmfit_core import config, reading
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import INPUTS, Project
@@ -45,9 +44,11 @@ def recipe_of(run: Path) -> Recipe:
     """The recipe of a run, by its folder. Raises UserError where it has settings that this program does not know."""
     path = run / "config.toml"
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))["recipe"])
+        return Recipe.model_validate(reading.toml(reading.text(path), path).get("recipe"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing, so nobody knows its settings. Restore it from a copy.") from None
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        where, _ = reading.first_of(error)
         raise UserError(f"{path}: another version of this program wrote the setting “{where}”.") from None
 
 
@@ -74,7 +75,8 @@ def keys_of(recipe: Recipe, step: str) -> list[str]:
     keys = ["base"] if "base" in used else []
     for section in SECTIONS:
         if section in used:
-            keys += [f"{section}.{name}" for name in type(getattr(recipe, section)).model_fields]
+            names = type(getattr(recipe, section)).model_fields
+            keys += [f"{section}.{name}" for name in names if name not in config.OUTSIDE_FINGERPRINT]
         elif section in _all_to(step):
             keys.append(f"{section}.enabled")  # that it is left out matters too
     return keys

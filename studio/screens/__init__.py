@@ -11,15 +11,20 @@ from typing import Any
 class Row:
     """`address` is `module:Class`. `step` is the project's name of the step, empty for a screen that is none.
 
-    `needs` is the step that must be done before a screen without a step of its own is of use. `meaning` says what it is
-    for, to who never saw it.
+    `needs` is the step that must be done before a screen without a step of its own is of use, and `job` what it may
+    have at work. `meaning` says what it is for, to who never saw it.
     """
 
     address: str
     title: str
     step: str = ""
     needs: str = ""
+    job: str = ""
     meaning: str = ""
+
+    def shows(self, job: str | None) -> bool:
+        """Whether this is where one watches a job."""
+        return bool(job) and job in (self.step, self.job)
 
     def resolve(self) -> Any:
         module, _, name = self.address.partition(":")
@@ -58,7 +63,7 @@ SCREENS: dict[str, Row] = {
         meaning="Type a text and see the answer as you type.",
     ),
     "predict": Row(
-        "studio.screens.predict:PredictScreen", "Predict", needs="classify",
+        "studio.screens.predict:PredictScreen", "Predict", needs="classify", job="predict",
         meaning="Have every row of a file answered, and save the answers as a file.",
     ),
     "runs": Row("studio.screens.runs:RunsScreen", "Runs"),

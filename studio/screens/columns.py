@@ -124,9 +124,9 @@ class Columns(QWidget):
         column.addWidget(labelled("Text (tick one or more)", self.text))
         column.addLayout(buttons)
         column.addWidget(self.joined)
-        column.addWidget(_beside("Label", self.label))
+        column.addWidget(beside("Label", self.label))
         column.addWidget(self._about_label)
-        column.addWidget(_beside("Id", self.id))
+        column.addWidget(beside("Id", self.id))
 
     def _connect(self) -> None:
         self.text.itemChanged.connect(self._tell_text)
@@ -177,8 +177,8 @@ def _column_box(name: str, nothing: str, tip: str) -> ColumnBox:
     return box
 
 
-def _beside(title: str, box: ColumnBox) -> QWidget:
-    """A title and the box that it names, in one row."""
+def beside(title: str, box: QWidget) -> QWidget:
+    """A title and the control that it names, in one row."""
     whole, name = QWidget(), QLabel(title)
     name.setBuddy(box)
     name.setFixedWidth(TITLE_WIDTH)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Slot
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QTabWidget
 
 from studio import remembered, steps, theme
@@ -20,9 +20,9 @@ from studio.screens.imported import Imported, LeftOut, summary_of
 from studio.screens.mapping import Mapping
 from studio.screens.preview import PreviewPage
 from studio.screens.reading import Look
-from studio.screens.screen import Screen
+from studio.screens.screen import DropScreen
 from studio.session import Session
-from studio.widgets.path_field import FILTER, dropped_paths
+from studio.widgets.path_field import FILTER
 from studio.worker import Background
 from ulmfit_core.config import DataSettings
 from ulmfit_core.events import Ended
@@ -31,12 +31,12 @@ from ulmfit_core.project import Project
 RESHAPING = ("data", "more", *reading.KNOBS)  # knobs after which the file looks different
 ALONE = "Use only what was added"
 AGAIN = "Import again"
-DROP = "Let go to add these files: each goes where its name and its columns say."
 
 
-class DatasetScreen(Screen):
+class DatasetScreen(DropScreen):
     step = "import"
     title = "Data"
+    drop = "Let go to add these files: each goes where its name and its columns say."
     explanation = "Drop your files anywhere on this page, and say which column holds the text and which the label."
 
     def __init__(self, session: Session):
@@ -55,7 +55,6 @@ class DatasetScreen(Screen):
         self._sorting = Background(self)  # several files into their places
         self._looking = Background(self)  # at the chosen file
         self._counting = Background(self)  # what was imported
-        self.setAcceptDrops(True)
         self._fill_body()
         self._connect()
 
@@ -171,13 +170,17 @@ class DatasetScreen(Screen):
         paths, _ = QFileDialog.getOpenFileNames(self, "Add files", remembered.start_at(self.draft.data), FILTER)
         if paths:
             remembered.use_folder(paths[0])
-            self._add(paths)
+            self.take_files(paths)
 
-    def _add(self, paths: list[str]) -> None:
+    def take_files(self, paths: list[str]) -> None:
         """These files beside those that were chosen; in place of a file that cannot be read."""
         self._added = paths
         beside = self.draft.model_copy(update={"data": ""}) if self._is_unreadable() else self.draft
         self._sort(beside, paths)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if not self.session.read_only:
+            super().dragEnterEvent(event)
 
     def _sort(self, beside: DataSettings, paths: list[str]) -> None:
         assert self.session.project is not None
@@ -292,18 +295,3 @@ class DatasetScreen(Screen):
         self.left_out.show_summary(summary)
         count = summary.bad_row_count if summary else 0
         self.tabs.setTabText(2, f"Rows left out ({count:,})" if count else "Rows left out")
-
-    # Files dropped anywhere on the screen
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_paths(event) and not self.session.read_only:
-            self.sentence.setText(DROP)
-            event.acceptProposedAction()
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        self.sentence.setText(self.explanation)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.sentence.setText(self.explanation)
-        self._add(dropped_paths(event))
-        event.acceptProposedAction()

@@ -15,6 +15,7 @@ from ulmfit_core.project import Project, RunInfo
 
 LOOKED_AT = 1000  # rows: a file that is sorted by class shows more than one of them
 COLUMNS = ("label", "id_column", "split_column", "group_column")
+LISTS = ("text", "keep")  # of columns
 
 
 def look_at(project: Project | None, settings: DataSettings) -> Look:
@@ -48,13 +49,14 @@ def by_name(settings: DataSettings, columns: list[str]) -> DataSettings:
         return columns[int(column) - 1] if by_number else column
 
     others = {name: named(getattr(settings, name)) for name in COLUMNS}
-    return settings.model_copy(update={"text": [named(name) for name in settings.text], **others})
+    lists = {name: [named(column) for column in getattr(settings, name)] for name in LISTS}
+    return settings.model_copy(update={**lists, **others})
 
 
 def unknown(knobs: dict[str, Any]) -> dict[str, Any]:
     """What is to be guessed for another file: how it is read and what its columns mean, unless `knobs` says it."""
     blank = DataSettings()
-    names = [name for name in ("text", *COLUMNS, *KNOBS) if name not in knobs]
+    names = [name for name in (*LISTS, *COLUMNS, *KNOBS) if name not in knobs]
     return {name: getattr(blank, name) for name in names}
 
 
@@ -71,6 +73,7 @@ def with_guesses(settings: DataSettings, preview: Any, before: Any) -> DataSetti
     `before` is the preview that the settings were guessed from, if any.
     """
     settings = by_name(settings, preview.columns)
+    settings = settings.model_copy(update={"keep": [name for name in settings.keep if name in preview.columns]})
     guess, columns = guessed(preview), ("", *preview.columns)
     untouched = before and all(getattr(settings, name) == value for name, value in guessed(before).items())
     if untouched or not settings.text or not set(settings.text) <= set(columns):

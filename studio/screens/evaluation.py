@@ -30,6 +30,8 @@ NOTHING = (
 FILE = "file"
 MEASURED_ON = {"test": "On test rows", "valid": "On validation rows", FILE: "On another file…"}
 WIDEST_CHOICE = 220  # pixels
+STOPPED = "The evaluation was stopped."
+STOPPED_BEFORE = f"{STOPPED} What stands here is the one before it."
 OVERVIEW = 0  # the number of its tab
 # The other parts of the report → module and class, title, what a person learns there.
 PAGES = (
@@ -109,6 +111,8 @@ class EvaluationScreen(Screen):
     def _end(self, job: str, ended: events.Ended) -> None:
         if job == self.step and ended.status == "failed":
             self.show_message(ended.reason, "error")
+        elif job == self.step and ended.status == "stopped":
+            self.show_message(STOPPED_BEFORE if self._shown else STOPPED)
         elif job == self.step:
             self.clear_message()
             self.report.verticalScrollBar().setValue(0)

@@ -81,7 +81,8 @@ class Export(QPushButton):
     def _ask(self, action: QAction) -> None:
         kind = action.data()
         _, name, pattern = KINDS[kind]
-        chosen, _ = QFileDialog.getSaveFileName(self, action.text(), str(Path(remembered.folder()) / name), pattern)
+        title = action.text().replace("&", "").removesuffix("…")  # what only a menu shows
+        chosen, _ = QFileDialog.getSaveFileName(self, title, str(Path(remembered.folder()) / name), pattern)
         if chosen:
             remembered.use_folder(chosen)
             self.save(kind, Path(chosen))

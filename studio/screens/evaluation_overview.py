@@ -16,7 +16,8 @@ from studio.widgets.bars import Bars
 from studio.widgets.card import card, line
 from studio.widgets.fold_card import FoldCard
 from studio.widgets.table import Table
-from ulmfit_core.inference.findings import Which, WrongAnswer
+from ulmfit_core.inference import findings
+from ulmfit_core.inference.findings import FIGURES, Which, WrongAnswer
 
 LEAST_TABLE = 112  # two classes with their heading
 LEAST_COLUMN = 82  # the widest heading of figures; longer labels give way to them
@@ -84,7 +85,8 @@ class Report(QScrollArea):
         self.comparison.set_values(words.compared(report), "This classifier")
         self._show_figures(report)
         self.matrix.show_report(report)
-        self.classes.set_rows(list(CLASS_HEADS), words.class_rows(report))
+        sorted_report = {**report, "per_class": findings.worst_first(report)}
+        self.classes.set_rows(list(CLASS_HEADS), words.class_rows(sorted_report))
         explain_columns(self.classes, CLASS_HEADS)
         self._unmark()
         self.wrong.show_report(report)
@@ -98,7 +100,7 @@ class Report(QScrollArea):
 
     def show_class(self, label: str) -> None:
         """List the wrong answers that have to do with a class, as a click on it does."""
-        row = self._report["labels"].index(label)
+        row = list(findings.worst_first(self._report)).index(label)
         self.classes.selectRow(row)
         self._show_row(row, 0)
 
@@ -108,7 +110,7 @@ class Report(QScrollArea):
         self.figures.set_rows(list(FIGURE_HEADS), rows)
         self.figures.setMinimumHeight((len(rows) + 1) * ROW + 8)
         explain_columns(self.figures, FIGURE_HEADS)
-        meanings = dict(words.FIGURES.values())
+        meanings = dict(FIGURES.values())
         for row in range(self.figures.rowCount()):
             for item in filter(None, (self.figures.item(row, column) for column in range(len(FIGURE_HEADS)))):
                 item.setToolTip(meanings[rows[row][0]])
@@ -123,7 +125,7 @@ class Report(QScrollArea):
     @Slot(int, int)
     def _show_row(self, row: int, column: int) -> None:
         self.confusion.clearSelection()
-        self._show_only(Which(either=self._report["labels"][row]))
+        self._show_only(Which(either=list(findings.worst_first(self._report))[row]))
 
     def _show_only(self, which: Which) -> None:
         self.wrong.show_only(which)
@@ -161,7 +163,7 @@ class Report(QScrollArea):
         across = QHBoxLayout(figures)
         across.setContentsMargins(0, 0, 0, 0)
         for figure, name in ((self.accuracy, "accuracy"), (self.macro_f1, "macro_f1")):
-            title, told = words.FIGURES[name]
+            title, told = FIGURES[name]
             stack = QVBoxLayout()
             stack.setSpacing(0)
             stack.addWidget(figure)

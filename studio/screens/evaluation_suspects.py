@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
@@ -14,7 +14,7 @@ from studio.screens.wrong_answers import short
 from studio.session import Session
 from studio.widgets.card import card, line
 from studio.widgets.long_table import LongTable
-from ulmfit_core.edit_log import CONFIRMED, Edit, key_of
+from ulmfit_core.edit_log import ADD, CONFIRMED, Edit, key_of
 
 HEADERS = ["Label", "Suggested", "Sure", "Text"]
 LEAST_TABLE = 164  # five rows with their heading
@@ -66,6 +66,8 @@ class SuspectsPage(Page):
         self.table.activated.connect(self._open)
         self.open_button.clicked.connect(self._open)
         self.relabel.changed.connect(self._list)
+        for button in (self.relabel.change, self.relabel.right, self.relabel.undo):
+            button.clicked.connect(self._go_on)
         self.relabel.troubled.connect(self.troubled)
 
     def look_up(self, measured: Measured) -> Any:
@@ -101,9 +103,14 @@ class SuspectsPage(Page):
     def _offer(self, *_: QModelIndex) -> None:
         one = self.chosen
         self.text.setPlainText(one.text if one else "")
-        last = max(self._decided.values(), key=lambda edit: edit.number, default=None)
+        last = last_judged((one.text for one in self._found), self._decided)
         self.relabel.offer(Doubt(one.text, one.label, one.suggested) if one else None, last)
         self.relabel.say(last_words(last))
+
+    @Slot()
+    def _go_on(self) -> None:
+        """The next one is judged from the list; a button that can be pressed no more would pass the focus on."""
+        self.table.setFocus()
 
     @property
     def chosen(self) -> Any:
@@ -136,6 +143,13 @@ def count_sentence(found: int, left: int) -> str:
         return f"You have judged all {found:,} suspect labels."
     judged = f", {found - left:,} more you have judged" if found > left else ""
     return f"{left:,} {'label is' if left == 1 else 'labels are'} suspect{judged}."
+
+
+def last_judged(suspects: Iterable[str], said: dict[str, Edit]) -> Edit | None:
+    """The last judgement of these texts' labels, None for none; what was added elsewhere is no judgement."""
+    keys = {key_of(text) for text in suspects}
+    judged = [edit for key, edit in said.items() if key in keys and edit.kind != ADD]
+    return max(judged, key=lambda edit: edit.number, default=None)
 
 
 def last_words(edit: Edit | None) -> str:

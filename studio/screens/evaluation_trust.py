@@ -6,18 +6,22 @@ import math
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QStyle, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.screens.evaluation_pages import EARLIER, Measured, Page
 from studio.screens.evaluation_trust_words import (
     UNKNOWN,
+    UNLIKE,
     calibration_sentences,
     coverage_sentence,
     in_use_sentence,
+    no_unknown_sentence,
     spoken_bins,
     unknown_choices,
 )
+from studio.screens.try_it_models import classifier_record
 from studio.session import Session
 from studio.widgets.beside import Beside
 from studio.widgets.card import card, line
@@ -25,6 +29,7 @@ from studio.widgets.controls import ChoiceBox
 from studio.widgets.share_plot import SharePlot, Shares
 
 PARTS = 1000  # of the slider
+HANDLE = 16  # pixels of its handle, as the style sheet has them
 PRESETS = (0.95, 0.99)
 NARROW = 560  # pixels, below which the two plots stand under each other
 LEAST_SURE, UNKNOWN_KEY = "answers.least_sure", "answers.unknown"
@@ -75,7 +80,7 @@ class TrustPage(Page):
         settings = project.recipe.answers
         may = not self.session.read_only
         self.threshold.show_in_use(settings.least_sure, may)
-        self.unknown.show_share(settings.unknown, may)
+        self.unknown.show_share(settings.unknown, may, no_unknown_sentence(classifier_record(project)))
 
     @Slot(float)
     def _use_threshold(self, least_sure: float) -> None:
@@ -133,7 +138,7 @@ class Threshold(QWidget):
         self._presets: dict[float, float | None] = {}
         self.plot = SharePlot("Answered and right", "least sure", "share of texts")
         self.sentence, self.in_use = line(), line("", "muted")
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = Slider()
         self.slider.setRange(0, PARTS)
         self.slider.setSingleStep(PARTS // 100)
         self.slider.setPageStep(PARTS // 20)
@@ -190,7 +195,7 @@ class Threshold(QWidget):
     def _move(self, _: int = 0) -> None:
         self.plot.mark(self.least_sure)
         if self._coverage is not None:
-            self.sentence.setText(coverage_sentence(self.least_sure, *at(self._coverage, self.least_sure)))
+            self.sentence.setText(coverage_sentence(self.least_sure, *self._coverage.at(self.least_sure)))
             self.slider.setAccessibleDescription(self.sentence.text())
         self._offer()
 
@@ -204,6 +209,7 @@ class Threshold(QWidget):
 
     @Slot()
     def _use(self) -> None:
+        self.slider.setFocus()  # the button can be pressed no more
         self.wanted.emit(self.least_sure)
 
     @Slot()
@@ -221,6 +227,7 @@ class Threshold(QWidget):
 
     def _lay_out(self) -> None:
         presets, uses = QHBoxLayout(), QHBoxLayout()
+        self.below = BelowAxis(self.plot, self.slider)
         presets.addWidget(QLabel("Set it to:"))
         for button in self.presets.values():
             presets.addWidget(button)
@@ -233,10 +240,39 @@ class Threshold(QWidget):
         column.setSpacing(theme.SMALL)
         column.addWidget(self.sentence)
         column.addWidget(self.plot, 1)
-        column.addWidget(self.slider)
+        column.addWidget(self.below)
         column.addLayout(presets)
         column.addLayout(uses)
         column.addWidget(self.in_use)
+
+
+class Slider(QSlider):
+    """A click on its groove takes the handle there."""
+
+    def __init__(self) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            across = round(event.position().x()) - HANDLE // 2
+            self.setValue(QStyle.sliderValueFromPosition(0, PARTS, across, self.width() - HANDLE))
+        super().mousePressEvent(event)  # which takes hold of the handle
+
+
+class BelowAxis(QWidget):
+    """A slider below a plot, its ends below 0 and 100 % of the axis."""
+
+    def __init__(self, plot: SharePlot, slider: Slider):
+        super().__init__()
+        self._plot = plot
+        self._row = QHBoxLayout(self)
+        self._row.addWidget(slider)
+        plot.resized.connect(self._align)
+
+    @Slot()
+    def _align(self) -> None:
+        left, right = self._plot.ends()
+        self._row.setContentsMargins(left - HANDLE // 2, 0, max(0, self.width() - right - HANDLE // 2), 0)
 
 
 class Unknown(QWidget):
@@ -247,26 +283,25 @@ class Unknown(QWidget):
         self.choice = ChoiceBox(UNKNOWN, UNKNOWN)
         self.choice.setAccessibleName("Familiar texts that may be called unknown")
         self.choice.setToolTip("The more of them you accept, the more of the texts that fit no label are found.")
-        told = line(
-            "A text that is like none of those it learned from gets the answer “unknown”. Some familiar texts look so "
-            "too: how many of these may it cost?", "muted",
-        )  # fmt: skip
+        self.told = line(UNLIKE, "muted")
         across = QHBoxLayout()
         across.addWidget(self.choice)
         across.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(told)
+        column.addWidget(self.told)
         column.addLayout(across)
 
-    def show_share(self, share: float, may_change: bool) -> None:
+    def show_share(self, share: float, may_change: bool, why_not: str) -> None:
+        """`why_not`: why the classifier cannot tell unknown texts; "" where it can."""
         choices = unknown_choices(share)
         if [self.choice.itemData(number) for number in range(self.choice.count())] != list(choices):
             self.choice.clear()
             for value, words in choices.items():
                 self.choice.addItem(words, value)
         self.choice.write(share)
-        self.choice.setEnabled(may_change)
+        self.choice.setEnabled(may_change and not why_not)
+        self.told.setText(why_not or UNLIKE)
 
 
 def filled(side: dict[str, Any]) -> list[dict[str, Any]]:
@@ -276,11 +311,3 @@ def filled(side: dict[str, Any]) -> list[dict[str, Any]]:
 
 def points(bins: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
     return [found["confidence"] for found in bins], [found["accuracy"] for found in bins]
-
-
-def at(coverage: Any, least_sure: float) -> tuple[float, float | None]:
-    """(share answered, share right of these) at a threshold; None where none is answered."""
-    place = next((at for at, value in enumerate(coverage.thresholds) if value >= least_sure - 1e-9), None)
-    if place is None:
-        return 0.0, None
-    return float(coverage.coverage[place]), float(coverage.accuracy[place])

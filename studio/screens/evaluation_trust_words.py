@@ -5,9 +5,21 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ulmfit_core.config import NOT_SURE
+
 FEW = 50  # texts in a bin, below which chance moves its point by more than some ten per cent
 ENOUGH = 10  # texts in a bin, below which its share of right answers says little
 SURE, USUAL = 0.9, 0.8  # the least of a sure answer; a doubtful one that people can picture
+LEAST_ROWS = 20  # for validation, to tell unknown texts: inference/scope.py's, which brings numpy
+UNLIKE = (
+    "A text that is like none of those it learned from gets the answer “unknown”. Some familiar texts look so too: how "
+    "many of these may it cost?"
+)
+EARLIER = "This classifier was trained before “unknown” was there. Train it again to get it."
+FEW_ROWS = (
+    f"This classifier cannot answer “unknown”: it had {{:,}} validation rows to learn from what is familiar, and needs "
+    f"{LEAST_ROWS}. Give it more texts and train it again."
+)
 UNKNOWN = {
     0.0: "Never answer “unknown”",
     0.005: "1 of 200 familiar texts",
@@ -71,7 +83,15 @@ def down(share: float) -> str:
 def in_use_sentence(least_sure: float) -> str:
     if not least_sure:
         return "In use: every text is answered."
-    return f"In use: less than {least_sure:.1%} sure reads “not sure”."
+    return f"In use: less than {least_sure:.1%} sure reads “{NOT_SURE}”."
+
+
+def no_unknown_sentence(record: dict[str, Any]) -> str:
+    """Why a classifier of this `model.json` cannot answer “unknown”; "" where it can, or where there is none."""
+    if not record or "scope" in record:
+        return ""
+    rows = record.get("facts", {}).get("best", {}).get("valid_rows", LEAST_ROWS)
+    return EARLIER if rows >= LEAST_ROWS else FEW_ROWS.format(int(rows))
 
 
 def unknown_choices(share: float) -> dict[float, str]:

@@ -7,46 +7,17 @@ from typing import Any
 
 from ulmfit_core import events
 from ulmfit_core.config import blend_note
-from ulmfit_core.inference.findings import FEW_ROWS, chance_sentence, right_answers
+from ulmfit_core.inference.findings import (
+    FEW_ROWS,
+    FIGURES,
+    SPLITS,
+    chance_sentence,
+    right_answers,
+    simpler_means,
+)
 from ulmfit_core.project import Project
+from ulmfit_core.reports import OF_EVALUATION
 
-SPLITS = {"test": "test rows", "valid": "validation rows"}
-# What each figure of the report means → its name and its meaning, for people who never saw it.
-FIGURES = {
-    "accuracy": ("Accuracy", "The share of all texts that are answered right."),
-    "balanced_accuracy": (
-        "Balanced accuracy",
-        "The mean of the classes' recalls: a rare class counts as much as a common one.",
-    ),
-    "macro_f1": (
-        "Macro F1",
-        "The mean of the classes' F1, each counting alike however rare it is. F1 is high where few texts of a class "
-        "are missed and few others are taken for it.",
-    ),
-    "micro_f1": ("Micro F1", "F1 over all texts at once; with one label a text it is the accuracy."),
-    "macro_precision": (
-        "Macro precision",
-        "Of the texts that were given a label, the share that truly have it: the mean over the classes.",
-    ),
-    "macro_recall": (
-        "Macro recall",
-        "Of the texts that truly have a label, the share that was given it: the mean over the classes.",
-    ),
-    "roc_auc": (
-        "ROC AUC",
-        "How often a text of a class gets a higher probability of it than a text of another class: 50% is chance, "
-        "100% is never wrong. The mean over the classes.",
-    ),
-    "mcc": (
-        "Matthews correlation",
-        "How answers and true labels hang together: 0 is no better than chance, 1 is perfect. It is not fooled by "
-        "one very common class.",
-    ),
-    "kappa": (
-        "Cohen's kappa",
-        "How far answers and true labels agree beyond what chance would bring: 0 is chance, 1 is perfect.",
-    ),
-}  # fmt: skip
 OF_ONE = ("mcc", "kappa")  # figures that may be below 0 and are not written as per cent
 
 
@@ -56,7 +27,8 @@ def newest_report(project: Project) -> tuple[Path, dict[str, Any]] | None:
     if run is None:
         return None
     last = events.read_events(run.folder / "events.jsonl")[-1]
-    return (run.folder, last.report) if isinstance(last, events.Ended) and last.report else None
+    told = last.report if isinstance(last, events.Ended) else {}
+    return (run.folder, told) if told.keys() >= OF_EVALUATION else None
 
 
 def rows_sentence(report: dict[str, Any]) -> str:
@@ -83,12 +55,7 @@ def share(value: float, rows: int) -> str:
 
 
 def compared(report: dict[str, Any]) -> dict[str, float]:
-    return {
-        "This classifier": report["accuracy"],
-        **({"Network alone": report["network"]["accuracy"]} if "blend" in report else {}),
-        "Word counts (TF-IDF)": report["baseline_tfidf"]["accuracy"],
-        "Commonest class": report["majority"],
-    }
+    return {"This classifier": report["accuracy"], **simpler_means(report)}
 
 
 def verdict(report: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.plain import tip
 from studio.widgets.card import line
 from studio.widgets.epoch_curves import EpochCurves, Line
 from ulmfit_core.events import EpochEnded, Event, GeneralLoss, Started
@@ -57,7 +58,7 @@ class Forgetting(QWidget):
             return
         self.figure.setText(f"General text: {how(self.share)}")
         self.sentence.setText(meaning(self.share))
-        self.setToolTip(f"The share by which the perplexity has changed, measured on {losses[-1].source}.")
+        self.setToolTip(tip(f"The share by which the perplexity has changed, measured on {losses[-1].source}."))
 
 
 def forgotten(losses: dict[int, GeneralLoss]) -> float | None:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QPushButton, QScrollArea, QVBoxLayout, QWidget
 from studio import theme
 from studio.read_only import WRITES
 from studio.screens.columns import Columns
+from studio.screens.kept_columns import KeptColumns
 from studio.screens.places import Places
 from studio.screens.reading import Look, Reading
 from studio.screens.splits import Splits
@@ -48,6 +49,7 @@ class Mapping(QScrollArea):
         self.places = Places()
         self.reading = Reading()
         self.columns = Columns()
+        self.kept = KeptColumns()
         self.splits = Splits()
         self.form = Form(settings, ["corpus_words"], [])
         self._lay_out()
@@ -63,6 +65,7 @@ class Mapping(QScrollArea):
         self.places.order_tabs(self.fields["data"].folder)
         self.reading.set_look(settings, look)
         self.columns.set_settings(settings)
+        self.kept.set_settings(settings)
         self.splits.set_settings(settings, bool(look.preview and look.preview.named))
         self.form.set_model(settings)
         self.form.setVisible(bool(settings.corpus))
@@ -92,6 +95,7 @@ class Mapping(QScrollArea):
     def set_columns(self, columns: list[str]) -> None:
         """The columns of the chosen file; the mapping is filled in by `set_settings`."""
         self.columns.set_columns(columns)
+        self.kept.set_columns(columns)
         self.splits.set_columns(columns)
         self.columns_card.setVisible(bool(columns))
 
@@ -101,7 +105,7 @@ class Mapping(QScrollArea):
         self.add.setToolTip("Choose further files: parts of the data, a test file, texts without labels, and so on.")
         self.about = line(FILES["data"][1], "muted")
         self.reading_card = FoldCard("How it is read", self.reading)
-        self.columns_card = card("What the columns mean", "", self.columns)
+        self.columns_card = card("What the columns mean", "", self.columns, self.kept)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.setContentsMargins(0, 0, theme.SMALL, 0)
@@ -132,7 +136,7 @@ class Mapping(QScrollArea):
         for fold in (self.reading_card, self.splits_card, self.texts_card):
             fold.heading.clicked.connect(lambda _, fold=fold: self._bring_into_sight(fold))
         self.reading.changed.connect(self.changed)
-        for part in (self.columns, self.splits, self.form):
+        for part in (self.columns, self.kept, self.splits, self.form):
             part.changed.connect(self._tell)
 
     def _bring_into_sight(self, card: FoldCard) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.plain import tip
 from studio.widgets.controls import ChoiceBox
 from ulmfit_core.config import DataSettings
 
@@ -137,7 +138,8 @@ class Line(QWidget):
         self._path = path
         name = Path(path).name
         self.name = QLabel(self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, NAME_WIDTH))
-        self.name.setToolTip(path)
+        self.name.setTextFormat(Qt.TextFormat.PlainText)  # names of files stay what they are
+        self.name.setToolTip(tip(path))
         self.place = ChoiceBox(PLACES, PLACES)
         self.place.setAccessibleName(f"What {name} is for")
         for index, meaning in enumerate(MEANINGS.values()):
@@ -146,7 +148,7 @@ class Line(QWidget):
         self.remove = QToolButton()
         self.remove.setText("✕")
         self.remove.setAccessibleName(f"Leave out {name}")
-        self.remove.setToolTip(f"Leave out {name}; the file itself stays where it is.")
+        self.remove.setToolTip(tip(f"Leave out {name}; the file itself stays where it is."))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(theme.SMALL)

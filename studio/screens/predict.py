@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Slot
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QTabWidget
 
 from studio import theme
@@ -17,10 +16,9 @@ from studio.screens.predict_options import Options
 from studio.screens.predict_summary import PredictSummary
 from studio.screens.preview import PreviewPage
 from studio.screens.reading import KNOBS, Look
-from studio.screens.screen import Screen
+from studio.screens.screen import DropScreen
 from studio.session import Session
 from studio.widgets import pace
-from studio.widgets.path_field import dropped_paths
 from studio.worker import Background
 from ulmfit_core import catalog
 from ulmfit_core.config import DataSettings
@@ -29,18 +27,18 @@ from ulmfit_core.jobs.unfinished import State, read_state
 
 JOB = "predict"
 READ = ("text", "label", "id_column", *KNOBS)  # what the job is told of how the file is read
-DROP = "Let go to have this file answered."
 NO_CLASSIFIER = "There is no classifier yet. Train one under “Classify”."
-STOP_TIP = "Stop soon. The rows that are answered are kept, and it can go on from there later."
+STOP_TIP = "Stop soon. All answers but those of the last seconds are kept, and it can go on from there later."
 LEAST_SECONDS = 2.0  # a speed that was seen for less is chance
 Looked = tuple[DataSettings, Look]
 Asked = tuple[DataSettings, dict[str, Any]]
 
 
-class PredictScreen(Screen):
+class PredictScreen(DropScreen):
     """What is chosen stays while the project is open; nothing of it is kept in the project."""
 
     title = "Predict"
+    drop = "Let go to have this file answered."
     explanation = "Drop a file anywhere on this page: every row is answered, and the answers are saved as a new file."
 
     def __init__(self, session: Session):
@@ -57,7 +55,6 @@ class PredictScreen(Screen):
         self.bar = AnswerBar(session)
         self.anew = QPushButton("Start &anew")
         self._looking = Background(self)
-        self.setAcceptDrops(True)
         self._fill_body()
         self._connect()
 
@@ -103,6 +100,9 @@ class PredictScreen(Screen):
         self._looking.refused.connect(self._show_unreadable)
 
     # The file
+
+    def take_files(self, paths: list[str]) -> None:
+        self._change({"data": paths[0]})
 
     @Slot(dict)
     def _change(self, knobs: dict[str, Any]) -> None:
@@ -204,7 +204,7 @@ class PredictScreen(Screen):
         if before:
             return f"{before.told.get('rows', 0):,} rows were answered before it was stopped."
         if self._is_answered():
-            return f"Answered. To start again replaces {out.name}."
+            return f"Answered. Starting again replaces {out.name}."
         return f"{out.name} exists already and will be replaced." if out.exists() else "Ready to answer every row."
 
     def _is_answered(self) -> bool:
@@ -242,23 +242,17 @@ class PredictScreen(Screen):
         elif ended.status == "failed":
             self.show_message(ended.reason, "error")
         elif ended.status == "stopped":
-            self.show_message("Stopped. The answered rows are kept: press “Go on” to answer the others.")
+            self.show_message(kept_words(self._unfinished()))
         self._show_bar()
 
-    # Files dropped anywhere on the screen
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_paths(event):
-            self.sentence.setText(DROP)
-            event.acceptProposedAction()
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        self.sentence.setText(self.explanation)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.sentence.setText(self.explanation)
-        self._change({"data": dropped_paths(event)[0]})
-        event.acceptProposedAction()
+def kept_words(before: State | None) -> str:
+    """What a stop left to go on with. The rows that were being read are not among it."""
+    rows = before.told.get("rows", 0) if before else 0
+    if not rows:
+        return "Stopped before any answers were saved."
+    kept = "1 answered row is" if rows == 1 else f"{rows:,} answered rows are"
+    return f"Stopped. {kept} kept: press “Go on” to answer the others."
 
 
 class AnswerBar(JobBar):

@@ -14,7 +14,7 @@ from studio.widgets.card import line
 from studio.widgets.share_bar import ShareBar
 from studio.widgets.table import Table
 from studio.worker import Background
-from ulmfit_core.config import DataSettings
+from ulmfit_core.config import NOT_SURE, UNKNOWN, DataSettings
 from ulmfit_core.inference import file_summary
 
 NOTHING = "When a file is answered, it is told here how many rows got which answer, and the first answers are shown."
@@ -72,7 +72,6 @@ class PredictSummary(QScrollArea):
     def _show_labels(self, report: dict[str, Any]) -> None:
         found = file_summary.counts(report)[:MOST_LABELS]
         answered = report["answered"]
-        self._bars.largest = max((100 * count / answered for _, count in found), default=1.0)
         rows = [[label, f"{count:,}", f"{count / answered:.1%}"] for label, count in found]
         self.labels.set_rows(["Answer", "Rows", "Share"], rows)
         self.labels.horizontalHeader().setStretchLastSection(True)  # room for the bars
@@ -152,14 +151,21 @@ def first_rows(out: Path) -> tuple[list[str], list[list[str]]]:
     from ulmfit_core.data import readers  # brings pyarrow, which the first paint need not wait for
 
     found = readers.preview(out, DataSettings(header="yes"), SHOWN_ROWS)
-    behind = found.columns[found.columns.index("reason") :]
+    behind = found.columns[found.columns.index("reason") + 1 :]  # a reason stands where the answer would
     places = {name: found.columns.index(name) for name in (*FRONT, *behind) if name in found.columns}
-    heads = [name for name, place in places.items() if any(row[place] for row in found.rows)]
-    return heads, [[shown(name, row[places[name]]) for name in heads] for row in found.rows]
+    told = {name for name, place in places.items() if name == "answer" or any(row[place] for row in found.rows)}
+    heads = [name for name in places if name in told]
+    facts = [dict(zip(found.columns, row, strict=False)) for row in found.rows]
+    return heads, [[shown(name, row) for name in heads] for row in facts]
 
 
-def shown(name: str, cell: str) -> str:
-    """A cell of the answers, short."""
+def shown(name: str, row: dict[str, str]) -> str:
+    """A cell of a row of answers, short: the reason where no answer stands, and whose the share is where the answer is
+    withheld."""
+    cell = row[name]
+    if name == "answer" and not cell:
+        return f"– {row['reason']}"
     if name == "probability" and cell:
-        return f"{float(cell):.1%}"
+        likeliest = f"{row.get('label', '')} " if row["answer"] in (UNKNOWN, NOT_SURE) else ""
+        return f"{likeliest}{float(cell):.1%}"
     return " ".join(cell[:SHOWN_CHARACTERS].split())

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QLabel, QTableWidgetItem, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.plain import tip
 from studio.screens.columns import column_title
 from studio.screens.reading import KINDS, encoding_words
 from studio.widgets.table import Table
@@ -44,7 +46,7 @@ class PreviewPage(QWidget):
         self._preview: Any = None
         self._shown: tuple[list[str], list[Shown]] = ([], [])
         self._texts: list[int] = []  # which of the shown columns hold the text
-        self.label = QLabel(wordWrap=True)
+        self.label = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self.table = Table("First rows of the file")
         self.table.kept_share = TEXT_SHARE
         self.table.verticalHeader().setToolTip("Number of the row in the file, as a spreadsheet shows it")
@@ -112,13 +114,14 @@ class PreviewPage(QWidget):
             text = self.table.model().index(place, column).data()
             item = QTableWidgetItem(f"{UNUSABLE} {row.reason}" if column in told else text)
             item.setForeground(QColor(theme.colours().bad))
-            item.setToolTip(f"This row cannot be used: {row.reason}")
+            item.setToolTip(tip(f"This row cannot be used: {row.reason}"))
             self.table.setItem(place, column, item)
 
 
 def shown_columns(columns: list[str], settings: DataSettings) -> list[int]:
     """Places of the columns that are shown: those that mean something, the texts in front, then some of the others."""
-    meaning = [name for name in (*settings.text, *(getattr(settings, knob) for knob in ROLES)) if name in columns]
+    named = (*settings.text, *(getattr(settings, knob) for knob in ROLES), *settings.keep)
+    meaning = [name for name in named if name in columns]
     first = [columns.index(name) for name in dict.fromkeys(meaning)]
     others = [place for place in range(len(columns)) if place not in first]
     return [*first, *others[:SHOWN_COLUMNS]]
@@ -151,7 +154,8 @@ def _role(column: str, settings: DataSettings) -> str:
     """What a column is taken for, in a word; nothing where it is not read."""
     if column in settings.text:
         return "text" if len(settings.text) == 1 else f"text {settings.text.index(column) + 1}"
-    return next((role for knob, role in ROLES.items() if getattr(settings, knob) == column), "")
+    role = next((role for knob, role in ROLES.items() if getattr(settings, knob) == column), "")
+    return role or ("kept" if column in settings.keep else "")
 
 
 def _head(column: str, settings: DataSettings) -> str:

@@ -14,6 +14,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.plain import tip
 from studio.widgets.card import line
 from studio.widgets.controls import ChoiceBox
 from studio.widgets.path_field import PathField
@@ -233,7 +234,7 @@ class Reading(QWidget):
             box.addItem(nothing, "")
             for value in dict.fromkeys([*values, chosen] if chosen else values):
                 box.addItem(value, value)
-                box.setItemData(box.count() - 1, value, Qt.ItemDataRole.ToolTipRole)
+                box.setItemData(box.count() - 1, tip(value), Qt.ItemDataRole.ToolTipRole)
             box.write(chosen)
 
     def _write(self, name: str, value: str) -> None:

@@ -13,6 +13,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.plain import tip
 from studio.session import Session
 from studio.widgets.card import line
 from studio.widgets.controls import ChoiceBox
@@ -44,10 +45,11 @@ class Relabel(QWidget):
         self._session = session
         self._doubt: Doubt | None = None
         self._undoable: Edit | None = None
+        self._taken_back: Edit | None = None  # the last thing done was to take it back
         self._background = Background(self)
         self.label = ChoiceBox([])
         self.change = QPushButton("Change to this &label")
-        self.right = QPushButton("The label is &right")
+        self.right = QPushButton("The label &is right")
         self.right.setVisible(confirms)
         self.undo = QPushButton("&Undo")
         self.told = line(RETRAIN, "muted")
@@ -73,7 +75,7 @@ class Relabel(QWidget):
         self._doubt, self._undoable = doubt, undoable
         if doubt:
             self.label.write(doubt.suggested)
-        self.undo.setToolTip(undo_words(undoable))
+        self.undo.setToolTip(tip(undo_words(undoable)))
         self.undo.setAccessibleDescription(undo_words(undoable))
         self._offer()
 
@@ -107,14 +109,15 @@ class Relabel(QWidget):
     def _take_back(self) -> None:
         edit = self._undoable
         if edit:
-            self._write(lambda edits, project: edits.undo(project, edit.number))
+            self._write(lambda edits, project: edits.undo(project, edit.number), edit)
 
-    def _write(self, write: Callable[[Any, Any], object]) -> None:
+    def _write(self, write: Callable[[Any, Any], object], taken_back: Edit | None = None) -> None:
         """In a thread: it waits until the disk has it."""
         from ulmfit_core.data import edits
 
         project = self._session.project
         if project:
+            self._taken_back = taken_back
             self._background.ask(lambda: write(edits, project))
             self._offer()
 
@@ -122,6 +125,8 @@ class Relabel(QWidget):
     def _done(self, _: object) -> None:
         """Whoever offered this text looks again at what is corrected now; steps may have become out of date."""
         self.changed.emit()
+        if self._taken_back:
+            self.say(f"Taken back: {edit_words(self._taken_back)}.")
         self._session.project_changed.emit()
         self._offer()
 
@@ -160,7 +165,12 @@ def decided(session: Session) -> dict[str, Edit]:
 def undo_words(edit: Edit | None) -> str:
     if edit is None:
         return "There is nothing to take back."
+    return f"Take back {edit_words(edit)}."
+
+
+def edit_words(edit: Edit) -> str:
+    """What was said, and of which text."""
     text = " ".join(edit.text.split())
     short = text if len(text) <= TOLD else text[:TOLD] + " …"
     kept = f"that “{edit.label}” is right" if edit.kind == CONFIRMED else f"the label “{edit.label}”"
-    return f"Take back {kept} for: {short}"
+    return f"{kept}, for “{short}”"

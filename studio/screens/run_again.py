@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from studio.widgets.card import line
 from ulmfit_core import run_settings
 from ulmfit_core.config import Recipe
 from ulmfit_core.errors import UserError
+from ulmfit_core.models import description
 from ulmfit_core.project import BUNDLES, INPUTS, TITLES, Project, read_run
 from ulmfit_core.run_settings import Change
 
@@ -81,10 +81,7 @@ def _options(story: Story) -> dict[str, Any]:
 def _caution(project: Project, step: str) -> str:
     """Where the model that `step` would start from was trained with other settings than these."""
     before = next((name for name in _below(step) if not project.skip_reason(name)), "")
-    path = project.bundle_folder(before) / "model.json" if before else None
-    if path is None or not path.exists():
-        return ""
-    maker = json.loads(path.read_text(encoding="utf-8")).get("facts", {}).get("run", "")
+    maker = description.known(project.bundle_folder(before)).get("facts", {}).get("run", "") if before else ""
     folder = project.folder / "runs" / maker
     if not maker or not (folder / "config.toml").exists():
         return ""

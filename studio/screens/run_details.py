@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import tomlkit
@@ -24,7 +23,7 @@ from studio.screens.run_story import Story, epoch_table
 from studio.widgets.live_plot import LivePlot
 from studio.widgets.rate_curve import RateCurve
 from studio.widgets.table import Table
-from ulmfit_core import files, project
+from ulmfit_core import files, project, reading
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project
 from ulmfit_core.run_card import Card, make_card
@@ -201,9 +200,10 @@ class CardPage(QWidget):
 def settings_of(story: Story) -> str:
     """The part of the recipe that this run used, as it stands in its config.toml."""
     run = story.info
-    table = tomllib.loads((run.folder / "config.toml").read_text(encoding="utf-8"))["recipe"]
+    path = run.folder / "config.toml"
+    table = reading.fitting(reading.toml(reading.text(path), path).get("recipe"), reading.Record, path)
     step = {"import": "data"}.get(story.step, story.step)
     parts = {step: table.get(step, {})}
     if step in project.BUNDLES:
-        parts["model"] = table["model"]
+        parts["model"] = table.get("model", {})
     return f"# {run.folder}\n\n{tomlkit.dumps(parts)}"

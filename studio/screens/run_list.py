@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from studio import plain
 from studio.screens.run_story import Line, job_title
 from studio.widgets.copied_rows import CopiesRows
 from studio.widgets.long_table import NOWHERE, Index
@@ -52,7 +53,7 @@ class Lines(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self.lines[index.row()].cells()[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return tip(self.lines[index.row()], index.column())
+            return plain.tip(tip(self.lines[index.row()], index.column()))
         return self._side(index.column()) if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def headerData(self, section: int, across: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:

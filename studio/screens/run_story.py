@@ -148,7 +148,7 @@ def _line(folder: Path, known: Line | None, own: Path | None, others: bool) -> L
         known = Line(story.info, began, seconds_of(story.events), result_of(story), "", stamp)
     at_work = _at_work(known.info, own, others)
     if at_work:
-        return replace(known, at_work=at_work, seconds=round(time.time() - known.began))
+        return replace(known, at_work=at_work, seconds=max(0, round(time.time() - known.began)))
     return replace(known, at_work="") if known.at_work else known
 
 
@@ -172,7 +172,7 @@ def stamp_of(folder: Path) -> Stamp:
 def _changed(path: Path) -> tuple[int, int]:
     try:
         found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:  # whoever reads it says why it cannot be read
         return (0, 0)
     return (found.st_mtime_ns, found.st_size)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from PySide6.QtCore import QFile
@@ -11,6 +10,7 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 from studio.ask import confirmed
 from studio.screens.run_story import Line
 from ulmfit_core.errors import UserError
+from ulmfit_core.models import description
 from ulmfit_core.project import BUNDLES, TITLES, Project
 
 ROLE = QMessageBox.ButtonRole.DestructiveRole
@@ -44,10 +44,7 @@ def consequence(opened: Project, line: Line) -> str:
 
 def maker_of(bundle: Path) -> str:
     """The id of the run that made a bundle; empty where there is none."""
-    path = bundle / "model.json"
-    facts = json.loads(path.read_text(encoding="utf-8"))["facts"] if path.exists() else {}
-    maker: str = facts.get("run", "")
-    return maker
+    return str(description.known(bundle).get("facts", {}).get("run", ""))
 
 
 def remove(parent: QWidget, opened: Project, lines: list[Line]) -> None:

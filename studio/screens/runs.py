@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSplitter
 
 from studio import theme
 from studio.screens import run_again, run_trash
+from studio.screens.kept_checkpoints import KeptCheckpoints
 from studio.screens.run_compare import MOST, RunComparison
 from studio.screens.run_details import RunDetails
 from studio.screens.run_list import Filter, RunTable
@@ -117,6 +118,8 @@ class RunsScreen(Screen):
         self.body.addWidget(self.nothing, 1)
         self.body.addWidget(self.split, 1)
         self.body.addWidget(self._buttons())
+        self.checkpoints = KeptCheckpoints(self.session)
+        self.body.addWidget(self.checkpoints)
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.table.addActions([self.discard, self.note])
 
@@ -214,6 +217,7 @@ class RunsScreen(Screen):
         self.nothing.setVisible(not ran)
         self.split.setVisible(ran)
         self.buttons.setVisible(ran)
+        self.checkpoints.setVisible(ran)
         self.none_found.setVisible(not self.table.lines())
         self.below.setVisible(bool(self.table.lines()))
         self._let_act()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.notice import Notice
 from studio.session import Session
+from studio.widgets.path_field import dropped_paths
 from studio.widgets.room import Room
 
 
@@ -80,3 +81,30 @@ class Screen(QWidget):
         layout.addWidget(self.notice)
         layout.addLayout(self.body, 1)
         self.body.setSpacing(theme.MEDIUM)
+
+
+class DropScreen(Screen):
+    """A screen on which files may be dropped anywhere. Its sentence says `drop` while they are over it."""
+
+    drop = ""
+
+    def __init__(self, session: Session):
+        super().__init__(session)
+        self.setAcceptDrops(True)
+
+    def take_files(self, paths: list[str]) -> None:
+        """These files or folders were dropped, one at least."""
+        raise NotImplementedError
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if dropped_paths(event):
+            self.sentence.setText(self.drop)
+            event.acceptProposedAction()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.sentence.setText(self.explanation)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.sentence.setText(self.explanation)
+        self.take_files(dropped_paths(event))
+        event.acceptProposedAction()

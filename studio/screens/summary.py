@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ulmfit_core import reading
 from ulmfit_core.config import DataSettings, Recipe
 from ulmfit_core.events import Message, read_events
 from ulmfit_core.project import Project, RunInfo
@@ -121,8 +121,9 @@ def import_of(folder: Path, fingerprint: str) -> RunInfo | None:
 
 def settings_of(run: RunInfo) -> DataSettings | None:
     """What an import was started with; None where another version of the program wrote what this one does not know."""
-    document = tomllib.loads((run.folder / "config.toml").read_text(encoding="utf-8"))
+    path = run.folder / "config.toml"
+    table = reading.fitting(reading.toml(reading.text(path), path).get("recipe"), reading.Record, path)
     try:
-        return DataSettings.model_validate(document["recipe"]["data"])
+        return DataSettings.model_validate(table.get("data"))
     except ValidationError:
         return None

@@ -6,7 +6,6 @@ Models are loaded and asked in threads of their own; the window never waits for 
 from __future__ import annotations
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QTabWidget
 
 from studio import in_training
 from studio.screens.screen import Screen
@@ -14,8 +13,13 @@ from studio.screens.try_it_classifier import ClassifierPart
 from studio.screens.try_it_writer import WriterPart
 from studio.screens.watched import watch
 from studio.session import Session
+from studio.widgets.own_height import OwnHeight
+from studio.widgets.room import Room
 
-WATCHED = "This text stays here, and is read after each epoch (pass) of a training: see “Watched” there."
+WATCHED = (
+    "This text is read after each epoch (pass) of the next training; nothing happens before. See “Watched” under "
+    "“Classify”."
+)
 
 
 class TryItScreen(Screen):
@@ -27,7 +31,7 @@ class TryItScreen(Screen):
     def __init__(self, session: Session):
         super().__init__(session)
         self.classifier, self.writer = ClassifierPart(), WriterPart()
-        self.tabs = QTabWidget()
+        self.tabs = OwnHeight()
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName("What to try")
         self.tabs.addTab(self.classifier, "Classify a text")
@@ -39,6 +43,7 @@ class TryItScreen(Screen):
         self.classifier.watched.connect(self._watch)
         self.classifier.corrected.connect(session.project_changed)
         self.classifier.retrain.connect(self._retrain)
+        self.writer.train.connect(self._train_writer)
 
     def refresh(self) -> None:
         project = self.session.project
@@ -61,6 +66,8 @@ class TryItScreen(Screen):
 
     @Slot(int)
     def _turn(self, _: int) -> None:
+        for room in self.findChildren(Room):
+            room.verticalScrollBar().setValue(0)
         if self.isVisible() and not self.tabs.tabBar().hasFocus():
             self.begin()
 
@@ -72,6 +79,10 @@ class TryItScreen(Screen):
     @Slot()
     def _retrain(self) -> None:
         self.wants.emit("classify", None)
+
+    @Slot()
+    def _train_writer(self) -> None:
+        self.wants.emit("finetune", None)
 
     @Slot(str)
     def _complain(self, sentence: str) -> None:

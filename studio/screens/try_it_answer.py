@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from studio.screens.try_it_compare import Rivals
@@ -22,6 +22,7 @@ from ulmfit_core.config import AnswerSettings
 MOST_BARS = 6
 CLICK = "Click a label to see which words speak for it"
 READING = "The classifier reads …"
+SLOW_MILLISECONDS = 300  # after which it is said that it reads
 
 
 class AnswerCard(QWidget):
@@ -42,11 +43,14 @@ class AnswerCard(QWidget):
         self.rivals = Rivals(self.source)
         self.rivals.changed.connect(self._draw)
         self.should_be = ShouldBe()
+        self._slow = QTimer(self, singleShot=True, interval=SLOW_MILLISECONDS)
+        self._slow.timeout.connect(self._say_reading)
         self._lay_out()
 
     def show_answer(self, answered: Answered, settings: AnswerSettings) -> None:
         prediction = answered.prediction
         self._answered = answered
+        self._hold(True)
         self.label.setText(headline(prediction))
         self.hint.setText(answer_sentence(prediction, settings, answered.since, answered.untrained))
         said = familiar_sentence(prediction)
@@ -62,6 +66,7 @@ class AnswerCard(QWidget):
 
     def clear(self, usable: bool) -> None:
         self._answered, self.explained = None, ""
+        self._hold(True)
         self.label.hide()
         self.familiar.hide()
         self.hint.setText(WAITING if usable else NO_CLASSIFIER)
@@ -71,6 +76,24 @@ class AnswerCard(QWidget):
         """Say that the first answer is on its way."""
         if self._answered is None:
             self.hint.setText(READING)
+
+    def outdate(self) -> None:
+        """The text is another one by now: its answer is on its way, and this one does not hold for it."""
+        if self._answered:
+            self._hold(False)
+
+    def _hold(self, holds: bool) -> None:
+        """What is disabled is drawn muted."""
+        for part in (self.label, self.familiar, self.bars):
+            part.setEnabled(holds)
+        if holds:
+            self._slow.stop()
+        elif not self._slow.isActive():
+            self._slow.start()
+
+    @Slot()
+    def _say_reading(self) -> None:
+        self.hint.setText(READING)
 
     @Slot()
     def _draw(self) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtCore import QSize, QTimer, Signal, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from studio import theme
 from studio.kept_tries import Try
@@ -15,6 +15,7 @@ from studio.screens.try_it_models import Answered, Lent, ask_classifier, classif
 from studio.screens.try_it_text import ExplainedText
 from studio.screens.try_it_tries import KeptTries, RecentTries, goes_on
 from studio.widgets.card import card
+from studio.widgets.own_height import OwnHeight
 from studio.worker import Background
 from ulmfit_core.project import Project
 from ulmfit_core.run import Control
@@ -40,6 +41,7 @@ class ClassifierPart(QWidget):
         self._project: Project | None = None
         self._version: object = None
         self._answered: Answered | None = None
+        self._keeps_next = False  # the answer that is on its way is to be kept
         self._model = Lent()
         self._background = Background(self)
         self._make_parts()
@@ -104,6 +106,24 @@ class ClassifierPart(QWidget):
         self.examples.show_for(project, answered)
         prediction = answered.prediction
         self.recent.note(Try(prediction.answer, prediction.probabilities[prediction.label], answered.text))
+        self._follow_text()
+        if self._keeps_next:
+            self._keep()
+
+    @property
+    def _holds(self) -> bool:
+        """Whether what is shown is the answer to the text that stands there."""
+        return self._answered is not None and self._answered.text == self.text.toPlainText()
+
+    @Slot()
+    def _outdate(self) -> None:
+        self._keeps_next = False
+        self._follow_text()
+
+    def _follow_text(self) -> None:
+        """The answer to another text is muted, and nothing can be done with it."""
+        if not self._holds:
+            self.answer.outdate()
         self._offer_keeping()
 
     @Slot(str)
@@ -131,12 +151,15 @@ class ClassifierPart(QWidget):
 
     def _offer_keeping(self) -> None:
         """An answer can be kept or corrected, but not in a window that only reads."""
+        usable = self.may_write and self._holds
         for part in (self.keep, self.watch):
-            part.setEnabled(self.may_write and self._answered is not None)
-        self.answer.should_be.let_use(self.may_write and self._answered is not None)
+            part.setEnabled(usable)
+        self.answer.should_be.let_use(usable)
 
     @Slot()
     def _keep(self) -> None:
+        """Now, or once the answer is there."""
+        self._keeps_next = self.may_write and not self._holds
         if self._answered and self.keep.isEnabled():
             answer = self._answered.prediction
             self.kept.keep(Try(answer.answer, answer.probabilities[answer.label], answer.text))
@@ -152,6 +175,7 @@ class ClassifierPart(QWidget):
         if self._answered:
             self.corrections.add(self._answered.text, label)
             self.tabs.setCurrentWidget(self.corrections)
+            self.text.setFocus()  # to try the next one; the button may be pressed no more
 
     def _name_tab(self, count: int) -> None:
         self.tabs.setTabText(self.tabs.indexOf(self.corrections), f"Corrections ({count})" if count else "Corrections")
@@ -178,6 +202,7 @@ class ClassifierPart(QWidget):
         self._background.refused.connect(self._refuse)
         self._typing.timeout.connect(self._ask)
         self.text.textChanged.connect(self._typing.start)
+        self.text.textChanged.connect(self._outdate)
         self.source.activated.connect(self._ask)
         self.answer.chosen.connect(self._explain)
         self.answer.should_be.wanted.connect(self._correct)
@@ -194,7 +219,6 @@ class ClassifierPart(QWidget):
         self.tabs = Lists()
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName("Tries and corrections")
-        self.tabs.setMinimumHeight(LEAST_TABS)
         for title, part in (("Last tries", self.recent), ("Kept tries", self.kept), ("Corrections", self.corrections)):
             self.tabs.addTab(part, title)
         left, right = QVBoxLayout(), QVBoxLayout()
@@ -212,9 +236,12 @@ class ClassifierPart(QWidget):
         whole.addLayout(right, 5)
 
 
-class Lists(QTabWidget):
+class Lists(OwnHeight):
     """Pages with lists, which need no height of their own."""
 
     def hasHeightForWidth(self) -> bool:
         """Never: a long sentence in one of them would take its height from the text above."""
         return False
+
+    def minimumSizeHint(self) -> QSize:
+        return super().minimumSizeHint().expandedTo(QSize(0, LEAST_TABS))

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from studio import theme
@@ -26,6 +26,7 @@ HEADERS = ["Label", "Before", "Text"]
 NARROWEST = 130  # pixels of the field for the label
 LEAST_TABLE = 92
 NOTHING = "Corrections are listed here."
+MARK = "Choose a line to undo it."
 
 
 class ShouldBe(QWidget):
@@ -49,7 +50,7 @@ class ShouldBe(QWidget):
         self.button = QPushButton("Add to the d&ata")
         self.button.setToolTip("Add the text with this label to your data; the next training learns from it.")
         self.button.clicked.connect(self._want)
-        name = QLabel("This s&hould be")
+        name = QLabel("This shou&ld be")
         name.setBuddy(self.label)
         across = QHBoxLayout(self)
         across.setContentsMargins(0, 0, 0, 0)
@@ -133,7 +134,17 @@ class Corrections(QWidget):
         row = self.table.currentRow()
         if self.undo.isEnabled() and 0 <= row < len(self.edits):
             number = self.edits[row].number
+            self.table.setFocus()  # the button can be pressed no more
             self._write(lambda edits, project: edits.undo(project, number))
+
+    def minimumSizeHint(self) -> QSize:
+        """As high as its sentences are, wrapped at its width, with the table and the buttons below."""
+        return QSize(super().minimumSizeHint().width(), self._column.minimumHeightForWidth(self.width()))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.updateGeometry()
 
     def _write(self, write: Callable[[Any, Any], object]) -> None:
         from ulmfit_core.data import edits
@@ -167,7 +178,7 @@ class Corrections(QWidget):
         self.table.itemSelectionChanged.connect(self._offer)
         self.told = line("", "muted")
         self.told.setTextFormat(Qt.TextFormat.PlainText)  # labels stay what they are
-        self.undo, self.train = QPushButton("U&ndo"), QPushButton("&Go to Classify")
+        self.undo, self.train = QPushButton("&Undo"), QPushButton("Go to Classi&fy")
         self.undo.setToolTip("Take the marked correction back (Delete).")
         self.undo.clicked.connect(self.undo_marked)
         self.train.setToolTip("Go where the classifier is trained; “Train everything” on the left does all at once.")
@@ -175,10 +186,10 @@ class Corrections(QWidget):
         shortcut = QShortcut(QKeySequence(QKeySequence.StandardKey.Delete), self.table, self.undo_marked)
         shortcut.setContext(Qt.ShortcutContext.WidgetShortcut)
         below = QHBoxLayout()
-        below.addStretch()
+        below.addWidget(line(MARK, "hint"), 1)
         for part in (self.train, self.undo):
             below.addWidget(part)
-        column = QVBoxLayout(self)
+        self._column = column = QVBoxLayout(self)
         column.setContentsMargins(0, theme.SMALL, 0, 0)
         column.setSpacing(theme.SMALL)
         column.addWidget(self.told)

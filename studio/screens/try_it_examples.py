@@ -112,7 +112,7 @@ class Examples(QWidget):
         self.table.setMinimumHeight(LEAST_TABLE)
         self.table.activated.connect(self._open)
         self.hint = line("", "muted")
-        self.button = QPushButton("Look for &similar examples")
+        self.button = QPushButton("Look for s&imilar examples")
         self.button.setToolTip("Have the classifier read the training texts once; what it saw is kept for next time.")
         self.button.clicked.connect(self._ask)
         column = QVBoxLayout(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from PySide6.QtWidgets import QComboBox
 from studio import in_training
 from studio.screens.try_it_words import answered_unlearned
 from ulmfit_core import edit_log
+from ulmfit_core.models import description
 from ulmfit_core.project import Project
 from ulmfit_core.run import Control
 
@@ -122,8 +122,12 @@ def classifier_version(project: Project) -> object:
 
 def labels_known(project: Project) -> list[str]:
     """The labels that the project's classifier was trained with; none where there is no classifier."""
-    path = project.bundle_folder("classify") / "model.json"
-    return list(json.loads(path.read_text(encoding="utf-8")).get("labels", [])) if path.exists() else []
+    return list(classifier_record(project).get("labels", []))
+
+
+def classifier_record(project: Project) -> dict[str, Any]:
+    """What the project's classifier says of itself; nothing where there is none that can be read."""
+    return description.known(project.bundle_folder("classify"))
 
 
 def version_of(folder: Path) -> object:

@@ -12,6 +12,7 @@ from studio import kept_tries, theme
 from studio.kept_tries import Try
 from studio.widgets.card import line
 from studio.widgets.table import Table
+from ulmfit_core.config import NOT_SURE, UNKNOWN
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project
 
@@ -152,7 +153,9 @@ def tries_table(name: str, nothing: str) -> Table:
 
 
 def try_row(one: Try) -> list[str]:
-    return [one.label, f"{one.probability:.1%}", " ".join(one.text.split())]
+    """The probability is the likeliest label's, so that beside “unknown” it would say the opposite of what is meant."""
+    sure = "" if one.label in (NOT_SURE, UNKNOWN) else f"{one.probability:.1%}"
+    return [one.label, sure, " ".join(one.text.split())]
 
 
 def goes_on(before: str, after: str) -> bool:

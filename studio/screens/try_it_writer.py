@@ -26,10 +26,15 @@ TYPING_MILLISECONDS = 150
 WORDS = 10
 NOT_WRITTEN = "What the model writes appears here."
 NO_WRITER = "There is no language model yet. Train one under “Fine-tune”, then it can continue a text."
+LEFT_OUT = (
+    "There is no language model: “Fine-tune” is left out of this project. Switch it on there and train it; then it can "
+    "continue a text."
+)
 TOGETHER = (
     "Together they have {:.0%}; the rest goes to words that are not listed. “Write on” draws with these probabilities."
 )
 NO_WORDS = "The words that are likely to come next appear here as you type."
+ENDED = "(It ended the text here.)"
 ENDS = "No word is likely to follow: the model takes the text to be finished."
 
 
@@ -45,9 +50,10 @@ class Asked:
 
 
 class WriterPart(QWidget):
-    """A beginning of a text, and how the language model goes on."""
+    """A beginning of a text, and how the language model goes on. `train`: the person wants to train one."""
 
     troubled = Signal(str)
+    train = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,8 +75,11 @@ class WriterPart(QWidget):
         changed = self.source.offer(training, self._folder is not None)
         usable = self._folder is not None or training is not None
         self.write.setEnabled(usable and not self._background.busy)
-        self.prompt.setEnabled(usable)
-        self.written.setPlaceholderText(NOT_WRITTEN if usable else NO_WRITER)
+        for part in (self.prompt, self.words, self.temperature, self.top_p):
+            part.setEnabled(usable)
+        lacking = LEFT_OUT if project.state("finetune").mark == "skipped" else NO_WRITER
+        self.written.setPlaceholderText(NOT_WRITTEN if usable else lacking)
+        self.to_train.setVisible(not usable)
         version = self._folder and version_of(self._folder)
         if changed or version != self._version:
             self._version = version
@@ -123,8 +132,9 @@ class WriterPart(QWidget):
         prompt, found = told
         if prompt != self.prompt.text():
             return
-        self._shown, self._texts = prompt, {bar_name(word.text): word.text for word in found}
-        self.bars.show_columns([Column("", {bar_name(word.text): word.probability for word in found})])
+        names = [bar_name(word.text, not prompt.strip()) for word in found]
+        self._shown, self._texts = prompt, {name: word.text for name, word in zip(names, found, strict=True)}
+        self.bars.show_columns([Column("", {name: word.probability for name, word in zip(names, found, strict=True)})])
         self.note.setText(TOGETHER.format(sum(word.probability for word in found)) if found else ENDS)
 
     @Slot(str)
@@ -163,6 +173,9 @@ class WriterPart(QWidget):
         self.write = QPushButton("&Write on")
         self.write.setProperty("primary", True)
         self.write.setToolTip("Let the language model continue the text; press again for another continuation.")
+        self.to_train = QPushButton("Go to &Fine-tune")
+        self.to_train.setToolTip("Go where the language model is trained.")
+        self.to_train.hide()
         self.written = QPlainTextEdit(readOnly=True)
         self.written.setTabChangesFocus(True)
         self.written.setMinimumHeight(90)
@@ -184,6 +197,7 @@ class WriterPart(QWidget):
             box.valueChanged.connect(self._wait)
         self.source.activated.connect(self._look)
         self.bars.chosen.connect(self._append)
+        self.to_train.clicked.connect(self.train)
 
     @Slot()
     def _wait(self, _: Any = None) -> None:
@@ -197,7 +211,7 @@ class WriterPart(QWidget):
             across.addWidget(part)
         across.addStretch(1)
         across.addWidget(self.write)
-        left = card("The beginning of a text", "", self.source, self.prompt, settings, self.written)
+        left = card("The beginning of a text", "", self.source, self.prompt, settings, self.written, self.to_train)
         right = card("Likely next words", "", self.bars, self.note)
         right.layout().addStretch(1)  # type: ignore[union-attr]
         whole = QHBoxLayout(self)
@@ -213,7 +227,8 @@ def written(lent: Lent, folder: Path | None, control: Control | None, asked: Ask
     text = writer.generate(
         asked.prompt, words=asked.words, temperature=asked.temperature, top_p=asked.top_p, seed=asked.seed
     )
-    return f"({since}) {text}" if since else str(text)
+    ended = len(text.split()) - len(asked.prompt.split()) < asked.words
+    return "".join([f"({since}) " if since else "", text, f"\n\n{ENDED}" if ended else ""])
 
 
 def likely_words(lent: Lent, folder: Path | None, control: Control | None, asked: Asked) -> tuple[str, list[NextWord]]:
@@ -235,6 +250,9 @@ def writer_of(lent: Lent, folder: Path | None, control: Control | None) -> tuple
     return lent.get(version_of(folder), lambda: load_generator(folder)), ""
 
 
-def bar_name(text: str) -> str:
-    """A new word as it is; what goes on with the last word, or stands close behind it, after three dots."""
-    return text.strip() if text[:1].isspace() or text[:1].isupper() else f"…{text}"
+def bar_name(text: str, begins: bool = False) -> str:
+    """A new word as it is; what goes on with the last word, or stands close behind it, after three dots.
+
+    `begins`: nothing stands before it.
+    """
+    return text.strip() if begins or text[:1].isspace() or text[:1].isupper() else f"…{text}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +10,12 @@ from PySide6.QtGui import QColor, QKeySequence, QShortcut
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.plain import tip
 from studio.read_only import WRITES
 from studio.session import Session
 from studio.widgets.epoch_curves import EpochCurves, Line, sign
 from studio.widgets.table import Table
+from ulmfit_core import reading
 from ulmfit_core.config import WatchedSentence
 from ulmfit_core.events import Event, WatchedScores
 from ulmfit_core.project import Project
@@ -97,7 +98,7 @@ class Watched(QWidget):
             if mark:
                 mark.setForeground(QColor(colours[number % len(colours)]))
             if said and (expected := self._expected(texts[number])):
-                said.setToolTip(f"It should be “{expected}”.")
+                said.setToolTip(tip(f"It should be “{expected}”."))
 
     def _texts(self) -> list[str]:
         """Those that the project watches, then those that only the shown run did."""
@@ -139,7 +140,7 @@ class Watched(QWidget):
         self.label.setToolTip("The label that it should have: its probability is drawn. Any: that of the answer.")
         if not self._classifies:  # to show it here would make it a window of its own
             self.label.hide()
-        self.add_button, self.remove_button = QPushButton("&Watch it"), QPushButton("Remo&ve")
+        self.add_button, self.remove_button = QPushButton("&Watch it"), QPushButton("Rem&ove")
         self.add_button.setToolTip("Watch this sentence from the next epoch on.")
         self.remove_button.setToolTip("Watch the marked sentence no longer (Delete).")
         for part in (self.text, self.label, self.add_button, self.remove_button):
@@ -176,10 +177,16 @@ def watch(session: Session, text: str, label: str = "") -> bool:
     return session.change("insight.watched", [*others, WatchedSentence(text=text, label=label)])
 
 
+class Labelled(reading.Record):
+    """What of dataset.json is asked here."""
+
+    labels: list[str]
+
+
 def labels_of(project: Project) -> list[str]:
     """The classes of the imported data; none before an import."""
     path = project.dataset_folder / "dataset.json"
-    return list(json.loads(path.read_text(encoding="utf-8"))["labels"]) if path.exists() else []
+    return list(reading.record(path, Labelled)["labels"]) if path.exists() else []
 
 
 def figure(row: dict[str, Any], label: str) -> float:

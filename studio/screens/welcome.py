@@ -320,7 +320,7 @@ class NewProjectPage(QWidget):
         self.place.setToolTip("The project becomes a new folder in this one.")
         self.browse = QPushButton("B&rowse…")
         self.browse.setToolTip("Choose the place in a dialog.")
-        self.outcome = QLabel(wordWrap=True)
+        self.outcome = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self.outcome.setProperty("role", "muted")
         self.make = QPushButton("&Create project")
         self.make.setProperty("primary", True)

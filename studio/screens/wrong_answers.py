@@ -9,6 +9,7 @@ from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.plain import tip
 from studio.screens.chosen_answer import ChosenAnswer
 from studio.screens.evaluation_pages import Measured
 from studio.session import Session
@@ -97,6 +98,11 @@ class WrongAnswers(QWidget):
         self.freed.emit()
 
     @Slot()
+    def _go_on(self) -> None:
+        """The next one is chosen in the list; a button that can be pressed no more would pass the focus on."""
+        self.table.setFocus()
+
+    @Slot()
     @Slot(object)
     def _reorder(self) -> None:
         self._reversed = False
@@ -135,7 +141,7 @@ class WrongAnswers(QWidget):
         self.finding.setVisible(bool(label))
         reading = self._found is None
         self.count.setText(READING if reading else count_sentence(self._report, self._which, len(self.shown)))
-        self.count.setToolTip(self.count.text())
+        self.count.setToolTip(tip(self.count.text()))
         self.all.setVisible(bool(self._which))
         for part in (self.table, self.order, self.open_button, self.chosen):
             part.setVisible(bool(self.shown))
@@ -196,6 +202,8 @@ class WrongAnswers(QWidget):
         self.table.horizontalHeader().sectionClicked.connect(self._order_by)
         self.table.activated.connect(self.open_chosen)
         self.open_button.clicked.connect(self.open_chosen)
+        for button in (self.chosen.relabel.change, self.chosen.relabel.undo):
+            button.clicked.connect(self._go_on)
 
 
 def read_wrong(measured: Measured) -> list[WrongAnswer]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import tomllib
 from pathlib import Path
 
 from pydantic import ValidationError
 from PySide6.QtWidgets import QLabel
 
-from ulmfit_core import presets
+from ulmfit_core import presets, reading
 from ulmfit_core.config import Recipe, StageSettings, regularisation
 from ulmfit_core.project import Project
 
@@ -76,7 +75,7 @@ def _settings_of_last_run(project: Project, step: str) -> StageSettings | None:
         return None
     kind = type(getattr(project.recipe, step))
     try:
-        settings: StageSettings = kind.model_validate(_recipe_of(last.folder)[step])
+        settings: StageSettings = kind.model_validate(_recipe_of(last.folder).get(step))
     except ValidationError:
         return None
     return settings
@@ -85,5 +84,5 @@ def _settings_of_last_run(project: Project, step: str) -> StageSettings | None:
 @functools.lru_cache(maxsize=8)
 def _recipe_of(folder: Path) -> dict[str, dict[str, object]]:
     """What a run was started with; it never changes."""
-    recipe: dict[str, dict[str, object]] = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8"))["recipe"]
-    return recipe
+    path = folder / "config.toml"
+    return reading.fitting(reading.toml(reading.text(path), path).get("recipe"), reading.Record, path)

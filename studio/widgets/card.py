@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QLabel, QVBoxLayout, QWidget
 
 from studio import theme
@@ -25,6 +26,7 @@ def card(title: str, about: str, *parts: QWidget) -> QFrame:
 def line(text: str = "", role: str = "") -> QLabel:
     """A text that wraps; `role` is one of the stylesheet's."""
     label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)  # names, labels and texts stay what they are
     label.setWordWrap(True)
     label.setProperty("role", role)
     return label

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QFocusEvent, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio import theme
+from studio.plain import tip
 
 ROW, TALL, HEAD, NOTE = 26, 36, 24, 22  # heights in pixels; TALL where several models are compared
 BAR = 10
 MOST_COMPARED = 5  # rows where several models are compared, which are higher
-NAMES, FIGURE, GAP = 0.36, 48, 10  # largest share of the width for names; pixels
+NAMES, GAP = 0.36, 10  # largest share of the width for names; pixels
+WIDEST_FIGURE = "100.0%"
 NO_SUCH = "–"  # the model knows no such label
 LEFT, RIGHT = Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
 
@@ -35,7 +37,7 @@ class Column:
 class ComparedBars(QWidget):
     """`show_columns` lists the likeliest names of all columns, `most` of them. `chosen(name)`: a row was clicked.
 
-    Up and Down go from row to row, Return or Space chooses.
+    Up and Down go from row to row, Return or Space chooses. While it is disabled all is muted.
     """
 
     chosen = Signal(str)
@@ -65,7 +67,7 @@ class ComparedBars(QWidget):
         self._names, self.rest = likeliest[:most], max(0, len(likeliest) - most)
         self._row = min(self._row, max(0, len(self._names) - 1))
         self.setAccessibleDescription("; ".join(filter(None, map(self._spoken, self._columns))))
-        self.setToolTip(self._whole() if self._names else "")
+        self.setToolTip(tip(self._whole()) if self._names else "")
         self.updateGeometry()
         self.update()
 
@@ -132,14 +134,6 @@ class ComparedBars(QWidget):
         else:
             super().keyPressEvent(event)
 
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.update()
-
     def _choose(self) -> None:
         self.update()
         self.chosen.emit(self._names[self._row])
@@ -190,7 +184,7 @@ class ComparedBars(QWidget):
             painter.setBrush(QColor(colours.accent_soft))
             painter.drawRoundedRect(QRectF(1, top + 1, self.width() - 2, self._height - 2), 4, 4)
         self._embolden(painter, any(name == column.chosen for column in self._columns))
-        self._write(painter, QRectF(4, top, self._names_width() - 4, self._height), name, RIGHT, colours.text)
+        self._write(painter, QRectF(4, top, self._names_width() - 4, self._height), name, RIGHT, self._ink)
         for place in range(len(self._columns)):
             self._paint_cell(painter, place, name, top)
 
@@ -198,7 +192,8 @@ class ComparedBars(QWidget):
         """The figure behind its bar, or above it where there are several columns."""
         column, colours = self._columns[place], theme.colours()
         left, width = self._column(place)
-        figure, track = QRectF(left + width - FIGURE, top, FIGURE, ROW), QRectF(left, top + 8, width - FIGURE - 6, BAR)
+        room = self._bold_width(WIDEST_FIGURE) + 2
+        figure, track = QRectF(left + width - room, top, room, ROW), QRectF(left, top + 8, width - room - 6, BAR)
         if self._compares:
             figure, track = QRectF(left, top + 2, width, 18), QRectF(left, top + 22, width, BAR - 2)
         self._embolden(painter, name == column.chosen)
@@ -207,17 +202,17 @@ class ComparedBars(QWidget):
             self._write(painter, figure, NO_SUCH if column.values else "…", LEFT, colours.muted)
             return
         self._paint_bar(painter, track, share, name == column.chosen)
-        self._write(painter, figure, f"{share:.1%}", LEFT, colours.text)
+        self._write(painter, figure, f"{share:.1%}", LEFT, self._ink)
         first = self._columns[0].values.get(name)
         if place and first is not None:
-            self._paint_difference(painter, track, figure.adjusted(FIGURE, 0, 0, 0), first, share)
+            self._paint_difference(painter, track, figure.adjusted(room, 0, 0, 0), first, share)
 
     def _paint_bar(self, painter: QPainter, track: QRectF, share: float, chosen: bool) -> None:
         colours = theme.colours()
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(colours.raised))
         painter.drawRoundedRect(track, 3, 3)
-        painter.setBrush(QColor(colours.accent if chosen else colours.muted))
+        painter.setBrush(QColor(colours.accent if chosen and self.isEnabled() else colours.muted))
         painter.drawRoundedRect(QRectF(track.x(), track.y(), track.width() * share, track.height()), 3, 3)
 
     def _paint_difference(self, painter: QPainter, track: QRectF, place: QRectF, first: float, share: float) -> None:
@@ -228,12 +223,20 @@ class ComparedBars(QWidget):
         if points:
             self._write(painter, place, f"{points:+d}".replace("-", "−"), LEFT, theme.colours().muted)
 
+    @property
+    def _ink(self) -> str:
+        """Of names and figures: muted where they hold no more."""
+        return theme.colours().text if self.isEnabled() else theme.colours().muted
+
     def _names_width(self) -> float:
         """As wide as the longest name in bold needs, within reason."""
+        longest = max(map(self._bold_width, self._names), default=0.0)
+        return min(longest + 10, self.width() * NAMES)
+
+    def _bold_width(self, text: str) -> float:
         bold = self.font()
         bold.setBold(True)
-        longest = max((QFontMetricsF(bold).horizontalAdvance(name) for name in self._names), default=0.0)
-        return min(longest + 10, self.width() * NAMES)
+        return QFontMetricsF(bold).horizontalAdvance(text)
 
     def _column(self, number: int) -> tuple[float, float]:
         """Left edge and width of a column of bars."""

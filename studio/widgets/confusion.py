@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio import theme
+from studio.plain import tip
 from studio.widgets.copied_rows import CopiesRows
 
 CELL, ROW, HEAD = 44, 30, 30  # least width, heights
@@ -60,13 +61,14 @@ class Counts(QAbstractTableModel):
             return QBrush(shade_and_ink(part)[1])
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
             truth, answer = self.pair(index)
-            return f"{count} of {total} texts labelled “{truth}” were called “{answer}” ({part:.1%})."
+            told = f"{count} of {total} texts labelled “{truth}” were called “{answer}” ({part:.1%})."
+            return tip(told) if role == Qt.ItemDataRole.ToolTipRole else told
         return None
 
     def headerData(self, section: int, way: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         label = self.labels[self.places[section]]
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"Answered “{label}”" if way == Qt.Orientation.Horizontal else f"Truly “{label}”"
+            return tip(f"Answered “{label}”" if way == Qt.Orientation.Horizontal else f"Truly “{label}”")
         if role != Qt.ItemDataRole.DisplayRole:
             return None
         return shortened(label, WIDEST if way == Qt.Orientation.Horizontal else WIDEST_NAME)

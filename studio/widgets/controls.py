@@ -29,6 +29,7 @@ CHOICES = {
     "float32": "float32",
     "bf16": "bf16",
     "fp16": "fp16",
+    "cpu": "CPU only",
     "lstm": "LSTM",
     "qrnn": "QRNN",
     "full": "Full",

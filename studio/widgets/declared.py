@@ -103,7 +103,8 @@ GROUPS = {
         "drop_end", "noise_start", "noise_end", "label_smoothing", "alpha", "beta",
     ),
     "Batches and precision": (
-        "batch_size", "bptt", "variable_bptt", "accumulate", "max_length", "tokens_per_pass", "precision", "threads",
+        "batch_size", "bptt", "variable_bptt", "accumulate", "max_length", "tokens_per_pass", "precision", "device",
+        "threads",
     ),
 }  # fmt: skip
 REST = "Other"
@@ -119,6 +120,7 @@ ZEROS = {
     "takes it as it is": "none",
     "0 does not clip": "off",
     "0 never stops early": "never",
+    "0 sets no limit": "no limit",
 }
 
 

@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from studio import theme
+from studio.plain import tip
 from studio.widgets import shaded_text
 
 SQUARE, GAP, HEIGHT = 12, 6, 22  # pixels
@@ -27,7 +28,7 @@ class Legend(QWidget):
         self._label = label
         told = f"Blue words speak for “{label}”, dashed orange ones against it."
         self.setAccessibleDescription(told)
-        self.setToolTip(f"{told} The stronger the colour, the more a word counts beside the others of this text.")
+        self.setToolTip(tip(f"{told} The stronger the colour, the more a word counts beside the others of this text."))
         self.show()
         self.update()
 

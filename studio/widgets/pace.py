@@ -7,11 +7,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ulmfit_core.events import Plan
 from ulmfit_core.run import Steps
 
 WINDOW_SECONDS = 30.0
 TAIL = 5000  # steps looked at: more than 30 s hold, unless a step takes less than 6 ms
+# A step that took so long, and so many times what is usual, was no work: the machine slept, or texts were validated.
+REST_SECONDS, REST_TIMES = 60.0, 20.0
 
 
 @dataclass(frozen=True)
@@ -40,20 +44,37 @@ def share(done: float, total: float) -> float:
 
 
 def steps_done(steps: Steps) -> int:
-    return int(steps.values[-1, steps.columns.index("step")]) if len(steps.values) else 0
+    """How many, by the last one; 0 where a damaged log does not tell."""
+    if not len(steps.values) or "step" not in steps.columns:
+        return 0
+    last = steps["step"][-1]
+    return max(0, int(last)) if np.isfinite(last) else 0
 
 
 def speed(steps: Steps) -> tuple[float, float]:
-    """Steps and tokens a second over the last half minute; zeros before two steps are known."""
+    """Steps and tokens a second over the last half minute of work; zeros before two steps are known."""
     tail = Steps(steps.columns, steps.values[-TAIL:])
-    if len(tail.values) < 2:
+    if len(tail.values) < 2 or not {"seconds", "tokens"} <= set(steps.columns):
         return 0.0, 0.0
-    seconds, tokens = tail["seconds"].astype(float), tail["tokens"].astype(float)
+    seconds, tokens = _at_work(tail["seconds"].astype(float)), tail["tokens"].astype(float)
     begin = min(int(seconds.searchsorted(seconds[-1] - WINDOW_SECONDS)), len(seconds) - 2)
     span = seconds[-1] - seconds[begin]
-    if span <= 0:
+    if not span > 0:  # no number is not either
         return 0.0, 0.0
     return (len(seconds) - 1 - begin) / span, float(tokens[begin + 1 :].sum()) / span
+
+
+def _at_work(seconds: np.ndarray) -> np.ndarray:
+    """The same times of at least two steps, from 0, without rests: after one a step took what is usual."""
+    gaps = np.maximum(np.diff(seconds), 0.0)
+    usual = float(np.median(gaps))
+    worked = np.where(is_rest(gaps, usual), usual, gaps)
+    return np.concatenate([[0.0], np.cumsum(worked)])
+
+
+def is_rest(seconds: np.ndarray | float, usual: float) -> np.ndarray:
+    """Whether nothing was done in so many seconds, where `usual` ones lie between two news."""
+    return np.greater(seconds, max(REST_SECONDS, REST_TIMES * usual))
 
 
 def duration(seconds: float) -> str:

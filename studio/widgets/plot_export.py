@@ -20,7 +20,7 @@ from ulmfit_core.events import EpochEnded, Plan
 from ulmfit_core.run import Steps, read_steps
 
 SHARPNESS = 2  # dots of a picture for each of the screen's
-CHUNK = 20_000  # steps that are turned into text at once
+CHUNK = 10_000  # steps that are turned into text at once
 
 
 def picture(plots: QWidget, hidden: Sequence[QWidget]) -> QImage:

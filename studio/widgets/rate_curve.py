@@ -177,13 +177,8 @@ class RateCurve(Panel):
         else:
             super().keyPressEvent(event)
 
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.update()
-
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
-        self.update()
         self._leave()
 
     def leaveEvent(self, event: QEvent) -> None:

@@ -37,7 +37,10 @@ TRAINED = {
     EVERY: "All layers learn during the search, as in the last phase of a training.",
 }
 # Settings of a stage that no search depends on.
-APART = ("lr_max", "epochs", "schedule", "phases", "patience", "keep_best_by", "blend", "checkpoint_seconds", "threads")
+APART = (
+    "lr_max", "epochs", "schedule", "phases", "patience", "keep_best_by", "blend", "checkpoint_seconds", "device",
+    "threads",
+)  # fmt: skip
 STOPPED = "Stopped. Nothing was changed."
 CLICK = "Click the curve to take any other rate; or go along it with the arrow keys and press Enter."
 

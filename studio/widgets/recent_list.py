@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QBrush, QColor, QKeySequence
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QMenu
 
 from studio import recent, theme
+from studio.plain import tip
 
 FOLDER = Qt.ItemDataRole.UserRole
 
@@ -71,7 +72,7 @@ def _item(folder: Path) -> QListWidgetItem:
     reason = recent.missing(folder)
     item = QListWidgetItem(f"{folder.name}\n{folder}" + (f" ({reason})" if reason else ""))
     item.setData(FOLDER, str(folder))
-    item.setToolTip(f"{folder}: {reason}. Delete takes it off this list." if reason else f"Open {folder}")
+    item.setToolTip(tip(f"{folder}: {reason}. Delete takes it off this list." if reason else f"Open {folder}"))
     if reason:
         item.setForeground(QBrush(QColor(theme.colours().muted)))
     return item

@@ -10,6 +10,7 @@ from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from studio import theme
+from studio.plain import tip
 from studio.session import Session
 from studio.widgets import pace
 from studio.widgets.beside import Beside
@@ -41,7 +42,7 @@ class RunBar(QWidget):
         self._tail = "A few steps"
         self._resumable: RunInfo | None = None
         self.overall, self.phase, self.epoch = Meter("Whole run"), Meter("Phase"), Meter("Epoch")
-        self.status = QLabel(wordWrap=True)
+        self.status = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self.status.setProperty("role", "muted")
         self._make_buttons()
         self._lay_out()
@@ -184,7 +185,7 @@ class RunBar(QWidget):
         run = project.resumable_run(self.step) if self.step in TRAINED and not waiting else None
         self._offer_start(not waiting, run)
         if run:
-            self.status.setText(stopped_sentence(run.folder))
+            self.status.setText(stopped_sentence(run))
         else:
             self.status.setText(waiting or idle_sentence(project.state(self.step), self.step in TRAINED))
 
@@ -310,12 +311,12 @@ class Elided(QLabel):
     """One line that ends in dots where it has no room, and is told whole by its tooltip."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(textFormat=Qt.TextFormat.PlainText)
         self._whole = ""
 
     def say(self, text: str) -> None:
         self._whole = text
-        self.setToolTip(text)
+        self.setToolTip(tip(text))
         self.setAccessibleName(text)
         self._fit()
 
@@ -370,9 +371,11 @@ def plan_of(folder: Path) -> events.Plan | None:
     return next((event for event in reversed(told) if isinstance(event, events.Plan)), None)
 
 
-def stopped_sentence(folder: Path) -> str:
-    plan, done = plan_of(folder), pace.steps_done(read_steps(folder / "steps.f32"))
+def stopped_sentence(run: RunInfo) -> str:
+    plan, done = plan_of(run.folder), pace.steps_done(read_steps(run.folder / "steps.f32"))
     where = f" at step {done:,} of {plan.total_steps:,}" if plan else ""
+    if run.status == "failed":
+        return f"Broke off{where}. Resume goes on from the last checkpoint."
     return f"Stopped{where}. Resume goes on from there."
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Slot
+from PySide6.QtCore import QPointF, Signal, Slot
 from PySide6.QtWidgets import QSizePolicy
 
 from studio import theme
@@ -41,7 +41,12 @@ class FifthsAxis(pg.AxisItem):
 
 
 class SharePlot(Panel):
-    """`draw` replaces what was drawn; `mark` moves a vertical line that says where one is."""
+    """`draw` replaces what was drawn; `mark` moves a vertical line that says where one is.
+
+    `resized`: 0 and 100 % of the lower axis may stand elsewhere.
+    """
+
+    resized = Signal()
 
     def __init__(self, title: str, across: str, up: str):
         super().__init__(title, FifthsAxis("left"), FifthsAxis("bottom"))
@@ -58,6 +63,7 @@ class SharePlot(Panel):
         self.plot.getAxis("left").setWidth(62)
         self.plot.setXRange(-ROOM, 1 + ROOM, padding=0)
         self.set_range(-ROOM, 1 + ROOM)
+        self.plot.getViewBox().sigResized.connect(self.resized)
         theme.changed.connect(self._recolour)
         self._recolour()
 
@@ -78,6 +84,13 @@ class SharePlot(Panel):
     def mark(self, share: float) -> None:
         self._mark.setPos(share)
         self._mark.show()
+
+    def ends(self) -> tuple[int, int]:
+        """Where 0 and 100 % of the lower axis stand, in pixels from the left."""
+        view = self.plot.getViewBox()
+        places = (self.plot.mapFromScene(view.mapViewToScene(QPointF(share, 0))) for share in (0, 1))
+        left, right = (self.plot.viewport().mapTo(self, place).x() for place in places)
+        return left, right
 
     @Slot()
     def _recolour(self) -> None:

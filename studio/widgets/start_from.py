@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from studio import theme
@@ -44,7 +44,7 @@ class StartFrom(QWidget):
         self.folder = PathField("Folder of the saved language model", folders=True, files=False)
         self.bring = QPushButton("&Import from fastai…")
         self.bring.setToolTip("Make such a folder from the weights and the vocabulary that fastai saved.")
-        self.note = QLabel(wordWrap=True)
+        self.note = QLabel(wordWrap=True, textFormat=Qt.TextFormat.PlainText)
         self._lay_out()
         self.choice.chosen.connect(self._choose)
         self.folder.chosen.connect(self._choose_folder)

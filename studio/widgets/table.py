@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QTableView, QTableWidget, QTableWidgetItem
 
 from studio import theme
+from studio.plain import tip
 from studio.widgets.copied_rows import CopiesRows
 
 WIDEST = 420  # of a column, except the last one, which takes what is left
@@ -111,6 +112,6 @@ def prepare(table: QTableView, name: str) -> None:
 
 def cell(text: str) -> QTableWidgetItem:
     item = QTableWidgetItem(text)
-    item.setToolTip(text)
+    item.setToolTip(tip(text))
     item.setTextAlignment(RIGHT if text and set(text) <= NUMERIC else LEFT)
     return item

@@ -93,7 +93,7 @@ def test_a_search_that_cannot_be_made(project, tmp_path):
     shutil.copytree(project.folder, tmp_path / "p")
     shutil.rmtree(tmp_path / "p" / "runs")
     _, said = ulmfit("find-lr", tmp_path / "p", "classify", status=1)
-    assert said.splitlines()[-1] == "No learning rate can be searched for “Classify”. Waits for “Vocabulary”."
+    assert said.splitlines()[-1] == "No learning rate can be searched for “Classify”. Waits for “Data”."
     assert list((tmp_path / "p" / "runs").iterdir()) == []
 
 

@@ -194,9 +194,9 @@ def test_what_cannot_be_kept_is_refused(project):
     assert edits.active(project) == [edit]
 
 
-def test_a_full_disk_is_told(project):
+def test_what_is_no_file_is_told(project):
     (project.folder / edit_log.NAME).mkdir()
-    with pytest.raises(UserError, match="cannot be kept in"):
+    with pytest.raises(UserError, match="edits.jsonl is a folder and not a file"):
         edits.relabel(project, "a text", "good")
 
 

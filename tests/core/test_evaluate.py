@@ -19,7 +19,7 @@ from tests.core.test_figures import of_scikit_learn
 from ulmfit_core.config import ModelSettings, Recipe, VocabSettings, set_value
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.errors import UserError
-from ulmfit_core.events import Message
+from ulmfit_core.events import Message, Progress
 from ulmfit_core.inference import answers
 from ulmfit_core.inference.exports import write_csv, write_html
 from ulmfit_core.jobs import evaluate as job
@@ -161,6 +161,8 @@ def test_another_file_is_compared_by_the_same_columns_or_all_with_few_values(tra
 def test_a_file_that_the_classifier_learned_from_is_no_judge_of_it(trained, tmp_path):
     told = []
     report = launch(trained, "evaluate", data=Path(trained.recipe.data.data), sink=told.append).report
+    labels = [each.label for each in told if isinstance(each, Progress)]
+    assert "Classifying groups of 256 texts" in labels and labels[-1] == "Comparing with word counting"
     dataset = Dataset.open(trained.dataset_folder)
     taught = {text for split in ("train", "valid") for text in dataset.texts(dataset.labelled_rows(split))}
     texts = [row[0] for row in rows_of(300)]

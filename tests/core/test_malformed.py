@@ -31,8 +31,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core import samples as make
+from ulmfit_core import trial
 from ulmfit_core.config import DataSettings, Recipe
-from ulmfit_core.data import trial, workbooks
+from ulmfit_core.data import workbooks
 from ulmfit_core.data.formats import BadRow
 from ulmfit_core.data.readers import Row, inspect, preview, read_rows
 from ulmfit_core.errors import UserError

@@ -266,6 +266,12 @@ def test_what_was_stopped_goes_on_to_the_same_bytes(project, tmp_path, monkeypat
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["new.csv", whole.name, out.name])
 
 
+def test_a_stop_soon_after_the_first_rows_keeps_them(project, tmp_path):
+    data, out, control = labelled(tmp_path / "new.csv", 1300), tmp_path / "out.csv", Control()
+    ended = launch(project, "predict", control=control, sink=StopAfter(control, out, 1), data=data, out=out)
+    assert ended.status == "stopped" and 0 < read_state(out).told["rows"] < 1300
+
+
 def test_a_kill_loses_no_more_than_a_window(project, tmp_path, monkeypatch):
     data = labelled(tmp_path / "new.csv", 1200)
     whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"

@@ -15,7 +15,7 @@ from ulmfit_core.events import Progress
 from ulmfit_core.inference import scope
 from ulmfit_core.inference.predictor import Predictor, as_record
 from ulmfit_core.models import bundle as bundles
-from ulmfit_core.models import scope as models_scope
+from ulmfit_core.models.checks import content_hash
 from ulmfit_core.models.scope import FILE, Pairs
 from ulmfit_core.project import Project
 from ulmfit_core.run import Control, launch
@@ -176,7 +176,7 @@ def test_a_damaged_file_is_refused_in_a_sentence(copy, harm):
         }  # fmt: skip
         path.write_bytes(safetensors.numpy.save({**stored, **change[harm]}))
         record = json.loads((folder / "model.json").read_text())
-        record["scope"] = models_scope._hash(path.read_bytes())
+        record["scope"] = content_hash(path.read_bytes())
         (folder / "model.json").write_text(json.dumps(record))
     with pytest.raises(UserError, match=f"{FILE}.*train the classifier again"):
         Predictor.load(folder)
@@ -211,6 +211,23 @@ def test_the_new_label_is_found_and_the_old_ones_keep_their_texts(copy):
     before = [each.label for each in Predictor.load(copy.bundle_folder("classify")).predict(familiar_texts(100))]
     after = [each.label for each in predictor.predict(familiar_texts(100))]
     assert np.mean([one == other for one, other in zip(before, after, strict=True)]) > 0.95
+
+
+def test_a_label_of_examples_without_a_full_stop_is_not_that_of_all_texts_without_one(tmp_path):
+    zebras = [(f"{one} zebra {two}", "bad") for one in FILLERS[:2] for two in FILLERS[4:]]
+    rows = [(f"{text} .", label) for text, label in (*said_by_words(240), *zebras)]
+    project = trained(tmp_path, rows, **{"classify.epochs": 6, "classify.lr_max": 0.03})[0]
+    for text in NEW[:5]:
+        edits.add(project, text, "animal")
+    predictor = Predictor.of(project)
+
+    def share(texts):
+        return np.mean([each.label == "animal" for each in predictor.predict(texts)])
+
+    bare = familiar_texts(100)
+    assert share(bare) <= 0.01 and share([f"{text} ." for text in bare]) <= 0.01
+    assert share([" ".join(text.split()[:3]) for text in bare]) <= 0.03
+    assert share([f"{text} ." for text in NEW[5:]]) > 0.5, "nor does it ask for the missing full stop"
 
 
 # The job

@@ -192,3 +192,14 @@ def test_a_run_with_the_measurement_equals_one_without_and_keeps_the_number(proj
     assert np.array_equal(steps, last_run(second)[1])
     bundles = [copy.bundle_folder("finetune") / "weights.safetensors" for copy in (first, second)]
     assert bundles[0].read_bytes() == bundles[1].read_bytes()
+
+
+def test_a_measurement_without_memory_leaves_the_training_to_find_out_how_much_fits(monkeypatch):
+    class Large(PacedStage):
+        def rehearse(self, rows, rng):
+            self.model[0].weight.grad = torch.ones_like(self.model[0].weight)
+            raise torch.OutOfMemoryError("CUDA out of memory.") if rows > 4 else MemoryError
+
+    monkeypatch.setattr(devices, "cores", lambda: 3)
+    stage = Large({})
+    assert threads.choose(stage, Run()) == 2 and stage.model[0].weight.grad is None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
 
+from studio import theme
 from studio.widgets.compared_bars import MOST_COMPARED, Column, ComparedBars
 
+ELIDE = Qt.TextElideMode.ElideRight
 OWN = Column("This one", {"glad": 0.7, "cross": 0.3}, "glad")
 OTHER = Column("Another", {"glad": 0.2, "cross": 0.1, "bored": 0.7}, "bored")
 
@@ -37,6 +40,33 @@ def test_of_many_labels_only_the_likeliest_are_listed_and_the_rest_counted(bars)
     alone = bars.sizeHint().height()
     bars.show_columns([many, many])
     assert len(bars.names) == MOST_COMPARED < 8 and bars.sizeHint().height() < 2 * alone
+
+
+@pytest.mark.parametrize("columns", [[OWN], [OWN, OTHER]])
+def test_the_largest_figure_is_written_whole(bars, columns, monkeypatch):
+    sure = Column("Sure", {"glad": 1.0}, "glad")
+    written = []
+    elided = ComparedBars._write
+    monkeypatch.setattr(
+        ComparedBars, "_write",
+        staticmethod(lambda painter, place, text, *how: (
+            written.append((text, painter.fontMetrics().elidedText(text, ELIDE, int(place.width())))),
+            elided(painter, place, text, *how),
+        )),
+    )  # fmt: skip
+    bars.show_columns([sure, *columns[1:]])
+    bars.grab()
+    assert ("100.0%", "100.0%") in written
+
+
+def test_while_disabled_all_is_muted(bars):
+    bars.show_columns([OWN])
+    colours = [theme.colours().accent, theme.colours().text]
+    for usable in (True, False):
+        bars.setEnabled(usable)
+        image = bars.grab().toImage()
+        seen = {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())}
+        assert (QColor(colours[0]).name() in seen) is usable
 
 
 def test_a_click_chooses_the_row(qtbot, bars):

@@ -132,6 +132,27 @@ def test_another_mapping_is_imported_as_chosen(screen: DatasetScreen, csv_file: 
     assert screen.session.project.recipe.data.text == ["text", "label"]
 
 
+def test_columns_are_kept_to_compare_by(screen: DatasetScreen, csv_file: Path, qtbot) -> None:
+    lines = csv_file.read_text(encoding="utf-8").splitlines()
+    rated = [f"{line},{number % 3},{number}" for number, line in enumerate(lines[1:])]
+    rated_file = csv_file.with_name("rated.csv")
+    rated_file.write_text("\n".join([f"{lines[0]},stars,page", *rated]) + "\n", encoding="utf-8")
+    choose(screen, csv_file, qtbot)
+    kept = screen.mapping.kept
+    assert not kept.isVisibleTo(screen), "nothing but text and label is there to keep"
+    choose(screen, rated_file, qtbot)
+    assert [action.text() for action in kept.menu.actions()] == ["stars", "page"]
+    for number, told in ((1, "page"), (0, "2 columns")):
+        kept.menu.actions()[number].trigger()
+        assert kept.button.text() == told
+    assert screen.draft.keep == ["stars", "page"], "in the order of the file"
+    assert heads(screen)[2:] == ["stars  ▸ kept", "page  ▸ kept"]
+    press_import(screen, qtbot)
+    assert screen.session.project.recipe.data.keep == ["stars", "page"]
+    choose(screen, csv_file, qtbot)
+    assert screen.draft.keep == []
+
+
 def test_without_a_text_column_there_is_no_import(screen: DatasetScreen, csv_file: Path, qtbot) -> None:
     choose(screen, csv_file, qtbot)
     screen.mapping.columns.text.item(0).setCheckState(Qt.CheckState.Unchecked)

@@ -16,6 +16,7 @@ from studio.screens.evaluation_words import blend_sentence, compared, verdict
 from studio.screens.wrong_answers import MOST, READING, read_wrong
 from studio.widgets.confusion import shade_and_ink
 from ulmfit_core.data import edits
+from ulmfit_core.events import Ended
 from ulmfit_core.inference.findings import WrongAnswer
 
 
@@ -32,6 +33,15 @@ def test_before_an_evaluation_it_says_what_will_stand_here(qtbot, project_sessio
     screen = show(qtbot, project_session)
     assert "baseline" in screen._pages.currentWidget().text()
     assert not screen.bar.start_button.isEnabled()
+
+
+def test_that_an_evaluation_was_stopped_is_told(qtbot, project_session):
+    screen = show(qtbot, project_session)
+    project_session.run_ended.emit("evaluate", Ended("stopped"))
+    assert screen.notice.text == "The evaluation was stopped."
+    screen._shown = project_session.project.folder
+    project_session.run_ended.emit("evaluate", Ended("stopped"))
+    assert screen.notice.text.endswith("What stands here is the one before it.")
 
 
 def test_a_real_evaluation_is_shown(qtbot, trained_session):
@@ -89,6 +99,7 @@ def explain_and_correct(qtbot, screen: EvaluationScreen) -> None:
     for button, kept in ((chosen.relabel.change, ["happy"]), (chosen.relabel.undo, [])):
         with qtbot.waitSignal(chosen.relabel.changed, timeout=5000):
             qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+            assert screen.focusWidget() is screen.report.wrong.table, "where the next one is chosen"
         assert [edit.label for edit in edits.active(screen.session.project)] == kept
         assert screen.session.project.state("import").mark == ("stale" if kept else "done")
 
@@ -205,7 +216,9 @@ def test_a_right_cell_lists_what_else_its_class_was_taken_for(qtbot, shown):
 
 def test_a_class_lists_what_it_was_taken_for_and_what_was_taken_for_it(qtbot, shown):
     click(qtbot, shown.confusion, 0, 1)
-    click(qtbot, shown.classes, 0, 0)
+    names = [row[0] for row in shown.classes.texts()]
+    assert names[0] == "refund", "the worst first"
+    click(qtbot, shown.classes, names.index("billing"), 0)
     assert len(texts(shown)) == 6 and "well" not in texts(shown)
     assert not shown.confusion.selectedIndexes(), "one choice at a time"
 

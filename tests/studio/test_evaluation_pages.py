@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 import time
@@ -11,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QFileDialog
 from scipy.stats import binom
 
+from studio import theme
 from studio.screens.evaluation import EvaluationScreen
 from studio.screens.evaluation_classes import ClassesPage
 from studio.screens.evaluation_export import Export
@@ -23,14 +26,16 @@ from studio.screens.evaluation_overview import Report
 from studio.screens.evaluation_pages import EARLIER, Measured, Page, Tabs
 from studio.screens.evaluation_parts import PartsPage, chance_of_so_few, worse, worse_sentence
 from studio.screens.evaluation_suspects import SuspectsPage
-from studio.screens.evaluation_trust import TrustPage
-from studio.screens.evaluation_trust_words import calibration_sentences, coverage_sentence
+from studio.screens.evaluation_trust import HANDLE, PARTS, Slider, TrustPage
+from studio.screens.evaluation_trust_words import LEAST_ROWS, calibration_sentences, coverage_sentence, down
 from studio.screens.evaluation_words import interval_sentence
 from studio.widgets.confusion import ROW
 from ulmfit_core.data import edits
 from ulmfit_core.inference import answers
 from ulmfit_core.inference.calibration import calibration
 from ulmfit_core.inference.figures import figures
+from ulmfit_core.inference.findings import worst_first
+from ulmfit_core.inference.scope import FEWEST_ROWS
 from ulmfit_core.inference.slices import slices
 from ulmfit_core.project import Project
 
@@ -99,6 +104,24 @@ def press(qtbot, button) -> None:
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
+# Classes on the overview
+
+
+def test_the_worst_class_stands_first_and_a_click_on_it_lists_its_errors(qtbot, project_session, measured):
+    page = Report(project_session)
+    qtbot.addWidget(page)
+    page.show_report(measured.report)
+    assert [row[0] for row in page.classes.texts()] == ["refund", "billing", "other"]
+    page.show_class("billing")
+    assert page.classes.currentRow() == 1
+    chosen = []
+    page.wrong.show_only = chosen.append
+    page.classes.cellClicked.emit(0, 0)
+    assert chosen[0].either == "refund"
+    no_rows = {**measured.report["per_class"], "none": {"precision": 0, "recall": 0, "f1": 0, "support": 0}}
+    assert list(worst_first({"per_class": no_rows}))[-1] == "none"
+
+
 # Trust
 
 
@@ -110,9 +133,12 @@ def test_the_threshold_says_what_it_costs_and_brings(qtbot, opened, kept):
     given = sure >= page.threshold.least_sure
     assert 0 < given.mean() < 1 and right[given].mean() >= 0.95
     told = page.threshold.sentence.text()
-    answered, correct = (float(word[:-1]) / 100 for word in (told.split(": answers ")[1].split()[0], told.split()[-5]))
-    assert answered == pytest.approx(given.mean(), abs=0.006)
-    assert correct == pytest.approx(right[given].mean(), abs=0.01)
+    assert told.endswith(f"answers {down(given.mean())} of the texts, {right[given].mean():.1%} of these are right.")
+    assert np.count_nonzero(np.diff(np.sort(sure))) > len(page.threshold._coverage.thresholds), "no point for each text"
+    for part in range(0, PARTS, 7):
+        page.threshold.slider.setValue(part)
+        share = (sure.astype(np.float64) >= part / PARTS).mean()
+        assert f"answers {down(share)} of" in page.threshold.sentence.text() or share in (0, 1) or not part
 
 
 def test_a_threshold_is_used_and_answering_always_takes_it_back(qtbot, opened, project_session):
@@ -120,11 +146,40 @@ def test_a_threshold_is_used_and_answering_always_takes_it_back(qtbot, opened, p
     assert not page.threshold.use.isEnabled() and not page.threshold.always.isEnabled()
     page.threshold.slider.setValue(620)
     press(qtbot, page.threshold.use)
+    assert page.window().focusWidget() is page.threshold.slider, "the next key moves it, and sets nothing else"
     assert Project.open(project_session.project.folder).recipe.answers.least_sure == 0.62
     assert page.threshold.in_use.text() == "In use: less than 62.0% sure reads “not sure”."
     press(qtbot, page.threshold.always)
     assert Project.open(project_session.project.folder).recipe.answers.least_sure == 0
     assert page.threshold.slider.value() == 0 and page.threshold.in_use.text() == "In use: every text is answered."
+
+
+def test_the_slider_stands_below_its_axis_and_goes_to_a_click(qtbot, opened):
+    page = opened(TrustPage)
+    threshold = page.threshold
+    slider, plot = threshold.slider, threshold.plot
+    qtbot.waitUntil(lambda: threshold.below.mapTo(page, QPoint()).x() > 0 and slider.x() > 40, timeout=5000)
+    for share, edge in zip((0, 1), plot.ends(), strict=True):
+        at = plot.mapTo(page, QPoint(edge, 0)).x()
+        middle = slider.mapTo(page, QPoint()).x() + (HANDLE // 2 if not share else slider.width() - HANDLE // 2)
+        assert abs(at - middle) <= 1
+    place = QPoint(HANDLE // 2 + round(0.7 * (slider.width() - HANDLE)), slider.height() // 2)
+    qtbot.mouseClick(slider, Qt.MouseButton.LeftButton, pos=place)
+    assert slider.value() == pytest.approx(700, abs=4)
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_the_handle_is_seen(qtbot, application, name):
+    theme.apply(application, name)
+    slider = Slider()
+    qtbot.addWidget(slider)
+    slider.setRange(0, PARTS)
+    slider.setValue(PARTS // 2)
+    slider.resize(200, 24)
+    image = slider.grab().toImage()
+    middle = image.pixelColor(image.width() // 2, image.height() // 2).name()
+    theme.apply(application, "light")
+    assert middle == QColor(theme.THEMES[name].accent).name()
 
 
 def test_the_keyboard_moves_the_threshold_by_a_hundredth(qtbot, opened):
@@ -141,6 +196,23 @@ def test_what_may_be_called_unknown_is_chosen(qtbot, opened, project_session):
     assert project_session.project.recipe.answers.unknown == 0
     project_session.change("answers.unknown", 0.03)
     assert page.unknown.choice.currentText() == "3.00% of the familiar texts"
+
+
+def test_a_classifier_that_cannot_answer_unknown_says_so(opened, project_session):
+    folder = project_session.project.bundle_folder("classify")
+    folder.mkdir(parents=True)
+    page = opened(TrustPage)
+    for record, told in (
+        ({"labels": LABELS, "facts": {"best": {"valid_rows": 63}}},
+         "This classifier was trained before “unknown” was there. Train it again to get it."),
+        ({"labels": LABELS, "facts": {"best": {"valid_rows": LEAST_ROWS - 1}}}, "had 19 validation rows"),
+        ({"labels": LABELS, "scope": "5f"}, "gets the answer “unknown”"),
+    ):  # fmt: skip
+        (folder / "model.json").write_text(json.dumps(record), encoding="utf-8")
+        project_session.project_changed.emit()
+        assert told in page.unknown.told.text()
+        assert page.unknown.choice.isEnabled() is ("scope" in record)
+    assert LEAST_ROWS == FEWEST_ROWS
 
 
 def test_the_curve_of_calibration_is_that_of_the_report(opened, measured):
@@ -238,7 +310,33 @@ def test_a_suspect_label_is_changed_and_the_change_taken_back(qtbot, opened, pro
     with qtbot.waitSignal(page.relabel.changed, timeout=5000):
         press(qtbot, page.relabel.undo)
     assert edits.active(project_session.project) == [] and page.shown[0] == first
+    assert page.relabel.told.text().startswith("Taken back: the label “billing”, for “text 7 word")
     assert not page.relabel.undo.isEnabled()
+
+
+def test_only_what_was_judged_here_can_be_taken_back_here(qtbot, opened, project_session):
+    edits.add(project_session.project, "A text typed in Try it", "praise")
+    page = opened(SuspectsPage)
+    assert not page.relabel.undo.isEnabled()
+    edits.add(project_session.project, page.shown[1].text, "praise")
+    page.relabel.changed.emit()
+    assert not page.relabel.undo.isEnabled(), "what was added in Try it, whatever its text"
+    with qtbot.waitSignal(page.relabel.changed, timeout=5000):
+        press(qtbot, page.relabel.right)
+    with qtbot.waitSignal(page.relabel.changed, timeout=5000):
+        press(qtbot, page.relabel.undo)
+    assert [edit.label for edit in edits.active(project_session.project)] == ["praise", "praise"]
+
+
+def test_after_a_judgement_the_list_has_the_focus(qtbot, opened):
+    page = opened(SuspectsPage)
+    for button in (page.relabel.change, page.relabel.right, page.relabel.undo):
+        button.setFocus()
+        following = page.shown[1]
+        with qtbot.waitSignal(page.relabel.changed, timeout=5000):
+            qtbot.keyClick(button, Qt.Key.Key_Space)
+        assert page.window().focusWidget() is page.table
+        assert page.chosen == following or button is page.relabel.undo
 
 
 def test_a_label_that_is_right_is_not_asked_for_again(qtbot, opened, measured):
@@ -405,6 +503,15 @@ def test_a_picture_of_the_matrix_shows_all_that_is_chosen(qtbot, tmp_path, proje
         save(qtbot, made, "drawn", tmp_path / f"{choice}.png")
         heights.append(QImage(str(tmp_path / f"{choice}.png")).height() / 2)
     assert heights[1] - heights[0] == (many - MOST) * ROW and heights[1] > many * ROW
+
+
+def test_the_dialog_has_the_words_of_the_menu_alone(export, monkeypatch):
+    asked = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda part, title, *more: (asked.append(title), ("", ""))[1])
+    for action in export.menu().actions():
+        action.trigger()
+    assert len(asked) == 5 and "Report to pass on (HTML)" in asked
+    assert not [title for title in asked if "&" in title or "…" in title]
 
 
 def test_what_cannot_be_saved_is_told(qtbot, export, tmp_path):

@@ -93,7 +93,7 @@ def test_axes_stay_while_the_loss_stays_within(plot, project):
 
     def log(step: int, loss: float) -> tuple[float, float]:
         run.emit_step([step, loss, *(0.001 for _ in plan.groups)])
-        run._flush_steps()
+        run._flush_all()
         plot.reread()
         return tuple(plot.loss.plot.viewRange()[1])
 
@@ -169,7 +169,7 @@ def test_reading_in_parts_is_reading_at_once(tmp_path):
     for step, loss in enumerate(noise):
         run.emit_step([step + 1, loss, 0.1])
         if step % 700 == 0:
-            run._flush_steps()
+            run._flush_all()
             live.read()
     run.close()
     late = Curves(tmp_path / "run")
@@ -187,7 +187,7 @@ def test_a_log_cut_back_by_a_resume_is_read_anew(tmp_path):
     offsets = run.offsets()
     for step in range(10, 50):
         run.emit_step([step + 1, 99.0, 0.1])
-    run._flush_steps()
+    run._flush_all()
     curves = Curves(tmp_path / "run")
     curves.read()
     run.rewind(offsets)

@@ -108,9 +108,9 @@ def test_the_rail_follows_and_leads(window: MainWindow, recipe, tmp_path, qtbot)
 def test_a_waiting_step_says_for_what_and_leads_there(window: MainWindow, recipe, tmp_path, qtbot) -> None:
     opened(window, recipe, tmp_path)
     window.go("classify")
-    assert window.hint.text == "This step cannot start yet. Waits for “Vocabulary”."
+    assert window.hint.text == "This step cannot start yet. Waits for “Data”."
     qtbot.mouseClick(window.hint.action, Qt.MouseButton.LeftButton)
-    assert window.current == "vocab"
+    assert window.current == "dataset"
     window.go("pretrain")
     assert window.hint.text.startswith("This step is left out. No general text was given")
 

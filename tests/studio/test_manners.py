@@ -6,13 +6,17 @@ import logging
 
 import pytest
 from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QAbstractItemView,
     QAbstractScrollArea,
     QApplication,
+    QLabel,
     QLineEdit,
     QPushButton,
     QTabBar,
+    QTabWidget,
     QWhatsThis,
     QWidget,
 )
@@ -69,6 +73,54 @@ def test_every_screen_fits_a_small_window(window: MainWindow, recipe, tmp_path, 
     assert window.size().toTuple() == (1024, 660)
     area = window.screens[name].findChild(Room)
     assert area.horizontalScrollBar().maximum() == 0, "only too little height may make it scroll"
+
+
+def letters(window: MainWindow) -> list[str]:
+    """Of each mnemonic that Alt reaches now, with what it belongs to; a tab's counts like a button's."""
+    parts = [part for part in window.findChildren(QWidget) if part.isVisibleTo(window)]
+    texts = [action.text() for action in window.menuBar().actions()]
+    texts += [part.text() for part in parts if isinstance(part, QAbstractButton)]
+    texts += [part.text() for part in parts if isinstance(part, QLabel) and part.buddy()]
+    texts += [bar.tabText(at) for bar in parts if isinstance(bar, QTabBar) for at in range(bar.count())]
+    keys = [(QKeySequence.mnemonic(text).toString(), text) for text in texts]
+    return [f"{key} {text}" for key, text in keys if key]
+
+
+def assert_no_letter_stands_twice(window: MainWindow) -> None:
+    found = letters(window)
+    assert len(found) > 4
+    keys = [each.split()[0] for each in found]
+    twice = [each for each in found if keys.count(each.split()[0]) > 1]
+    assert not twice, "the key takes turns between them"
+
+
+@pytest.mark.parametrize("name", ["welcome", *SCREENS])
+def test_no_letter_stands_for_two_things(window: MainWindow, recipe, tmp_path, name):
+    if name != "welcome":
+        window.session.create(tmp_path / "project", recipe)
+    window.go(name)
+    for tabs in [part for part in window.findChildren(QTabWidget) if part.isVisible()] or [None]:
+        for number in range(tabs.count() if tabs else 1):
+            if tabs:
+                tabs.setCurrentIndex(number)
+            assert_no_letter_stands_twice(window)
+
+
+def test_no_letter_stands_for_two_things_where_there_is_a_classifier(
+    qtbot, window: MainWindow, trained_session, run_job
+):
+    """With corrections, wrong answers, suspect labels: with all that is seen only then."""
+    assert run_job(trained_session, "evaluate").status == "done"
+    for name in ("evaluate", "try_it"):
+        window.go(name)
+        screen = window.screens[name]
+        for button in screen.findChildren(QPushButton):
+            button.setVisible(bool(button.text()))
+        for tabs in screen.findChildren(QTabWidget):
+            for number in range(tabs.count()):
+                tabs.setCurrentIndex(number)
+                qtbot.wait(50)
+                assert_no_letter_stands_twice(window)
 
 
 class Flashes(QObject):

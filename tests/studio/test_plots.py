@@ -171,7 +171,7 @@ def test_a_zoomed_plot_of_a_growing_run_stays_where_the_person_put_it(plot, proj
     def log(steps):
         for step in steps:
             run.emit_step([step + 1, 4.0])
-        run._flush_steps()
+        run._flush_all()
         plot.reread()
 
     plot.show_run(run.folder)
@@ -290,7 +290,7 @@ def test_the_rates_catch_up_when_nothing_more_is_logged(qtbot, plot, project):
     for step in range(60):
         run.emit_step([step + 1, 4.0, *(0.001 for _ in plan.groups)])
         if step % 20 == 19:
-            run._flush_steps()
+            run._flush_all()
             plot.reread()
     assert len(plot.loss.smoothed.yData) == 60
     qtbot.waitUntil(lambda: np.isfinite(plot.rate.live[0].yData).sum() == 60, timeout=5000)

@@ -9,15 +9,16 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 
+from studio import steps
 from studio.main_window import MainWindow
-from studio.screens.predict import AnswerBar, PredictScreen, look_first, with_columns
+from studio.screens.predict import AnswerBar, PredictScreen, kept_words, look_first, with_columns
 from studio.screens.predict_options import Options, proposed
-from studio.screens.predict_summary import first_rows
+from studio.screens.predict_summary import PredictSummary, first_rows
 from ulmfit_core.config import DataSettings
 from ulmfit_core.data import readers
 from ulmfit_core.events import Progress
 from ulmfit_core.jobs import predict_file
-from ulmfit_core.jobs.unfinished import read_state
+from ulmfit_core.jobs.unfinished import State, read_state
 
 TEXTS = ["She danced in the sun", "The grave was cold", "", "=1+1 and we sang"]
 
@@ -150,6 +151,7 @@ def test_answering_stopping_and_going_on(qtbot, trained_session, window, tmp_pat
     assert [row["ticket"] for row in rows] == ["0", "1", "", "3"] and rows[2]["reason"] == "no text"
     assert_summary_tells(qtbot, screen, out)
     assert_a_stopped_go_goes_on(qtbot, trained_session, screen, tmp_path, monkeypatch)
+    assert steps.row(trained_session, "predict").mark == "ready"
 
 
 def assert_summary_tells(qtbot, screen: PredictScreen, out: Path) -> None:
@@ -161,7 +163,7 @@ def assert_summary_tells(qtbot, screen: PredictScreen, out: Path) -> None:
     assert sum(int(row[1]) for row in counts) == 3 and summary.reasons.texts() == [["1", "no text"]]
     assert "apostrophe" in summary.notes.text()
     qtbot.waitUntil(lambda: summary.first.rowCount() == 4, timeout=10_000)
-    assert summary.first._headers == ["row", "text", "answer", "probability", "reason", "ticket"]
+    assert summary.first._headers == ["row", "text", "answer", "probability", "ticket"]
 
 
 def assert_a_stopped_go_goes_on(qtbot, session, screen: PredictScreen, tmp_path, monkeypatch) -> None:
@@ -172,6 +174,7 @@ def assert_a_stopped_go_goes_on(qtbot, session, screen: PredictScreen, tmp_path,
     choose(qtbot, screen, many)
     screen._start()
     qtbot.waitUntil(lambda: bool(read_state(out) and read_state(out).told.get("rows")), timeout=60_000)
+    assert steps.row(session, "predict").mark == "running"
     with qtbot.waitSignal(session.run_ended, timeout=60_000):
         qtbot.mouseClick(screen.bar.stop, Qt.MouseButton.LeftButton)
     done = read_state(out).told["rows"]
@@ -197,3 +200,31 @@ def test_the_first_answers_leave_out_what_is_empty(tmp_path) -> None:
     path = tmp_path / "out.csv"
     path.write_text("row,text,label,answer,probability,p(a),p(b),reason\n2,hi  there,a,a,0.8756,0.8756,0.1244,\n")
     assert first_rows(path) == (["row", "text", "answer", "probability"], [["2", "hi there", "a", "87.6%"]])
+
+
+def test_the_first_answers_say_why_there_is_none_and_whose_the_share_is(tmp_path) -> None:
+    path = tmp_path / "out.csv"
+    lines = ["row,text,label,answer,probability,reason", "2,hi,a,a,0.8756,", "3,,,,,no text",
+             "4,ho,b,unknown,0.95,", "5,hu,a,not sure,0.4,"]  # fmt: skip
+    path.write_text("\n".join(lines) + "\n")
+    heads, rows = first_rows(path)
+    shown = [dict(zip(heads, row, strict=True)) for row in rows]
+    assert [row["answer"] for row in shown] == ["a", "– no text", "unknown", "not sure"]
+    assert [row["probability"] for row in shown] == ["87.6%", "", "b 95.0%", "a 40.0%"]
+
+
+def test_the_bars_of_shares_are_drawn_against_all_rows(qtbot, tmp_path) -> None:
+    summary = PredictSummary()
+    qtbot.addWidget(summary)
+    report = {
+        "rows": 4, "answered": 4, "bad_rows": 0, "labels": {"a": 1, "b": 1}, "not_sure": 1, "unknown": 1,
+        "reasons": {}, "out": str(tmp_path / "out.csv"), "rows_per_second": 1.0,
+    }  # fmt: skip
+    summary.show_report(report, [])
+    assert summary._bars.largest == 100
+    qtbot.waitUntil(lambda: not summary._reading.busy, timeout=10_000)
+
+
+def test_what_a_stop_kept_is_said_as_it_is() -> None:
+    assert kept_words(None) == kept_words(State(10, {}, {})) == "Stopped before any answers were saved."
+    assert "1,024 answered rows are kept" in kept_words(State(10, {"rows": 1024}, {}))

@@ -57,7 +57,7 @@ def test_without_its_inputs_a_search_says_what_it_waits_for(show):
     screen = show(ClassifyScreen)
     finder = screen.finder
     assert finder.isVisible() and not finder.start.isEnabled()
-    assert finder.status.text() == "Waits for “Vocabulary”."
+    assert finder.status.text() == "Waits for “Data”."
     assert not finder.choices.isVisible() and finder.curve.nothing.isVisible()
 
 

@@ -100,4 +100,4 @@ def test_a_job_of_another_process_is_told_and_nothing_starts_beside_it(window: M
         assert not window.session.start("import") and "at work in this project" in window.alert.text
         assert window.session.change("finetune.epochs", 3), "settings may be changed meanwhile"
     window.session.access.look()
-    assert bar.status.text() == "Waits for “Vocabulary”."
+    assert bar.status.text() == "Waits for “Data”."

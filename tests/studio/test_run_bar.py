@@ -57,7 +57,7 @@ def press(qtbot, button) -> None:
 def test_a_step_that_waits_cannot_start_and_says_for_what(make_bar):
     bar = make_bar("finetune")
     assert enabled(bar) == set()
-    assert bar.status.text() == "Waits for “Vocabulary”."
+    assert bar.status.text() == "Waits for “Data”."
 
 
 def test_a_job_without_steps_shows_its_progress_and_ends_as_done(qtbot, project_session, make_bar):

@@ -58,7 +58,7 @@ def test_a_saved_model_is_chosen_by_its_folder(qtbot, project_session, part, bun
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "is not there"), ('{"kind": "classifier"}', "another kind"), ("{", "cannot be read")]
+    ("content", "words"), [(None, "is not there"), ('{"kind": "classifier"}', "another kind"), ("{", "is damaged")]
 )
 def test_what_is_no_language_model_is_refused_and_said(project_session, part, tmp_path, content, words):
     if content:

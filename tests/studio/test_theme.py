@@ -7,7 +7,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QTabWidget, QWidget
 
 from studio import theme
 
@@ -97,6 +99,28 @@ def test_the_palette_makes_it_dark(application, qtbot) -> None:
     assert theme.current() == "dark"
     theme.apply(application, "light")
     assert application.palette().color(QPalette.ColorRole.Window).name() == theme.LIGHT.background
+
+
+@pytest.mark.parametrize("name", theme.THEMES)
+def test_the_focus_on_tabs_is_seen(application, qtbot, name) -> None:
+    theme.apply(application, name)
+    tabs = QTabWidget()
+    qtbot.addWidget(tabs)
+    tabs.setDocumentMode(True)
+    for title in ("One", "Two"):
+        tabs.addTab(QWidget(), title)
+    tabs.show()
+    tabs.activateWindow()
+    frames = []
+    for part in (tabs.currentWidget(), tabs.tabBar()):
+        part.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        part.setFocus()
+        qtbot.waitUntil(part.hasFocus)
+        image = tabs.tabBar().grab().toImage()
+        seen = [image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())]
+        frames.append(seen.count(QColor(theme.THEMES[name].accent).name()))
+    theme.apply(application, "light")
+    assert frames[0] == 0 and frames[1] > 80
 
 
 def test_the_choice_is_remembered() -> None:

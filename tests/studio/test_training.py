@@ -27,7 +27,7 @@ def test_before_the_first_run_the_coming_schedule_is_shown(show):
     screen = show(ClassifyScreen)
     assert screen.plot.plan.groups == ["embedding", "rnn1", "rnn2", "rnn3", "head"]
     assert "schedule" in screen.plot._hint.text()
-    assert screen.bar.status.text() == "Waits for “Vocabulary”."
+    assert screen.bar.status.text() == "Waits for “Data”."
     assert screen.insight.writes is None
 
 

@@ -13,7 +13,7 @@ from studio.main_window import MainWindow
 from studio.session import Session
 from studio.standing import standing_of_evaluation, standing_of_training
 from studio.training_queue import NOTHING_OPEN, open_steps
-from ulmfit_core import catalog, events
+from ulmfit_core import catalog, events, faults
 
 STEPS = ("import", "vocab", "finetune", "classify", "evaluate")
 
@@ -144,6 +144,22 @@ def test_a_training_that_was_stopped_goes_on(project_session: Session, qtbot, ru
         queue.start()
         assert project_session.run_folder == folder
         queue.stop()
+
+
+def test_a_training_that_a_card_failed_goes_on_and_one_that_diverged_begins_anew(
+    project_session: Session, qtbot, run_job, write_run
+) -> None:
+    for job in ("import", "vocab"):
+        run_job(project_session, job)
+    queue, project = project_session.queue, project_session.project
+    for reason, goes_on in ((faults.GOES_ON, True), ("training diverged", False)):
+        folder = write_run(project, "finetune", steps=3, ended="stopped")
+        with (folder / "events.jsonl").open("ab") as log:
+            log.write(events.to_line(events.Ended("failed", f"At step 3 something happened: {reason}.")))
+        with qtbot.waitSignal(queue.ended, timeout=120_000):
+            queue.start()
+            assert (project_session.run_folder == folder) is goes_on
+            queue.stop()
 
 
 # In the window

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,13 @@ from PySide6.QtWidgets import QApplication
 
 from studio import kept_tries
 from studio.kept_tries import Try
-from studio.screens import SCREENS, try_it_examples
+from studio.screens import SCREENS, try_it_classifier, try_it_examples
 from studio.screens.try_it import TryItScreen
-from studio.screens.try_it_writer import bar_name
+from studio.screens.try_it_answer import READING
+from studio.screens.try_it_models import Lent, version_of
+from studio.screens.try_it_writer import Asked, bar_name, written
 from studio.session import Session
+from studio.widgets.room import Room
 from tests.studio.conftest import HAPPY, SAD
 from tests.studio.test_main_window import give_focus
 from ulmfit_core.config import DataSettings, Recipe
@@ -70,8 +74,14 @@ def test_without_models_it_says_what_to_do(qtbot, project_session):
     assert not screen.classifier.text.isEnabled()
     assert not screen.classifier.keep.isEnabled() and not screen.classifier.answer.should_be.button.isEnabled()
     screen.tabs.setCurrentWidget(screen.writer)
-    assert "Train one under “Fine-tune”" in screen.writer.written.placeholderText()
-    assert not screen.writer.write.isEnabled() and not screen.writer.prompt.isEnabled()
+    part = screen.writer
+    assert "Train one under “Fine-tune”" in part.written.placeholderText()
+    assert not any(each.isEnabled() for each in (part.write, part.prompt, part.words, part.temperature, part.top_p))
+    project_session.change("finetune.enabled", False)
+    assert "is left out of this project. Switch it on" in part.written.placeholderText()
+    with qtbot.waitSignal(screen.wants) as wanted:
+        qtbot.mouseClick(part.to_train, Qt.MouseButton.LeftButton)
+    assert wanted.args[0] == "finetune"
 
 
 def test_the_answer_follows_the_typing(qtbot, screen):
@@ -116,6 +126,42 @@ def test_only_the_latest_text_is_answered(qtbot, screen):
         part._ask()
     qtbot.waitUntil(lambda: "three" in answered, timeout=30_000)
     assert answered == ["three"]
+
+
+def test_while_another_text_is_read_the_last_answer_is_muted(qtbot, screen, monkeypatch):
+    part = screen.classifier
+    answer(qtbot, screen, "The rain fell")
+    assert part.label.isEnabled() and part.bars.isEnabled() and part.keep.isEnabled()
+    held, ask = threading.Event(), try_it_classifier.ask_classifier
+    monkeypatch.setattr(try_it_classifier, "ask_classifier", lambda *how: (held.wait(20), ask(*how))[1])
+    part.text.setPlainText("We danced")
+    assert part._answer.text == "The rain fell" and not part.label.isEnabled() and not part.bars.isEnabled()
+    should_be = part.answer.should_be
+    assert not any(each.isEnabled() for each in (part.keep, part.watch, should_be.label, should_be.button))
+    assert part.hint.text() != READING, "a short wait says nothing"
+    qtbot.waitUntil(lambda: part.hint.text() == READING, timeout=2000)
+    part.text.setFocus()
+    qtbot.keyClick(part.text, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert part.kept.table.rowCount() == 0, "that would be the answer to another text"
+    held.set()
+    qtbot.waitUntil(lambda: part._answer.text == "We danced", timeout=30_000)
+    assert part.label.isEnabled() and part.bars.isEnabled() and part.keep.isEnabled() and part.hint.text() != READING
+    assert [row[2] for row in part.kept.table.texts()] == ["We danced"], "it is kept once its answer is there"
+
+
+def test_a_watched_text_says_where_it_is_seen(qtbot, screen):
+    answer(qtbot, screen, "The rain fell")
+    qtbot.mouseClick(screen.classifier.watch, Qt.MouseButton.LeftButton)
+    assert "See “Watched” under “Classify”." in screen.notice.text and "nothing happens before" in screen.notice.text
+
+
+def test_what_is_typed_on_is_not_kept_unasked(qtbot, screen):
+    part = screen.classifier
+    answer(qtbot, screen, "The rain fell")
+    part.text.setPlainText("We")
+    part._keep()
+    answer(qtbot, screen, "We danced")
+    assert part.kept.table.rowCount() == 0 and part.keep.isEnabled()
 
 
 def test_an_emptied_text_has_no_answer(qtbot, screen):
@@ -376,10 +422,12 @@ def test_what_an_answer_should_be_joins_the_data_and_can_be_undone(qtbot, screen
     assert [(edit.kind, edit.text, edit.label) for edit in edits.active(project)] == [("add", "The rain fell", "sad")]
     assert part.corrections.table.texts() == [["sad", "–", "The rain fell"]]
     assert part.tabs.currentWidget() is part.corrections and part.tabs.tabText(2) == "Corrections (1)"
+    assert screen.focusWidget() is part.text, "where the next text is typed"
     assert "train again" in part.corrections.told.text() and project.state("classify").mark == "stale"
     qtbot.mouseClick(part.answer.should_be.button, Qt.MouseButton.LeftButton)
     part.corrections.table.selectRow(0)
     qtbot.mouseClick(part.corrections.undo, Qt.MouseButton.LeftButton)
+    assert screen.focusWidget() is part.corrections.table
     qtbot.waitUntil(lambda: part.corrections.edits == [], timeout=30_000)
     assert edits.active(project) == [] and project.state("classify").mark == "done"
     assert part.tabs.tabText(2) == "Corrections"
@@ -413,6 +461,26 @@ def test_a_new_label_says_how_many_examples_are_missing(qtbot, screen):
     qtbot.waitUntil(lambda: part._answer is not None and "refund" in part._answer.probabilities, timeout=60_000)
     part.bars.chosen.emit("refund")
     qtbot.waitUntil(lambda: "“refund”" in part.words.legend.accessibleDescription(), timeout=30_000)
+
+
+def test_a_long_sentence_covers_none_of_the_corrections(qtbot, screen, trained_session):
+    for number in range(6):
+        edits.add(trained_session.project, f"Give me my money back {number}", f"a wholly new kind {number % 3}")
+    part, corrections = screen.classifier, screen.classifier.corrections
+    trained_session.project_changed.emit()
+    part.tabs.setCurrentWidget(corrections)
+    screen.resize(760, 560)
+
+    def none_overlaps() -> bool:
+        whole = corrections.told.heightForWidth(corrections.told.width()) <= corrections.told.height()
+        below = corrections.told.geometry().bottom() < corrections.table.geometry().top()
+        return whole and below and corrections.table.geometry().bottom() < corrections.undo.geometry().top()
+
+    assert len(corrections.told.text().splitlines()) == 4
+    qtbot.waitUntil(none_overlaps, timeout=5000)
+    tall = part.tabs.minimumSizeHint().height()
+    part.tabs.setCurrentWidget(part.recent)
+    assert part.tabs.minimumSizeHint().height() < tall, "only what is open needs its height"
 
 
 def test_the_corrections_are_there_next_time(qtbot, screen, trained_session):
@@ -476,6 +544,31 @@ def test_top_p_and_temperature_change_the_words_and_the_text(qtbot, screen):
         qtbot.mouseClick(part.write, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda wanted=count: len(texts) == wanted, timeout=30_000)
     assert texts[0] == texts[1], "at temperature 0 there is one likeliest text"
+
+
+def test_a_text_that_ends_early_says_so(qtbot, screen):
+    class Brief:
+        def generate(self, prompt, words, **more):
+            return f"{prompt} " + " ".join(["word"] * min(words, 9))
+
+    for words, ended in ((9, False), (10, True)):
+        lent = Lent()
+        lent.get(version_of(screen.writer._folder), Brief)
+        told = written(lent, screen.writer._folder, None, Asked("The sun", words, 0.8, 0.95))
+        assert told.endswith("(It ended the text here.)") is ended
+
+
+def test_at_the_beginning_no_word_goes_on_with_another():
+    assert [bar_name(text, begins=True) for text in ("what", "i", " The")] == ["what", "i", "The"]
+
+
+def test_another_tab_is_seen_from_its_top(qtbot, screen):
+    screen.resize(760, 300)
+    bar = screen.findChild(Room).verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 0, timeout=5000)
+    bar.setValue(bar.maximum())
+    screen.tabs.setCurrentWidget(screen.writer)
+    assert bar.value() == 0
 
 
 def test_bars_say_what_goes_on_with_the_last_word():

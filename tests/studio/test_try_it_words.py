@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from studio.screens.try_it_tries import goes_on
+from studio.kept_tries import Try
+from studio.screens.try_it_tries import goes_on, try_row
 from studio.screens.try_it_words import (
     ENOUGH,
     answer_sentence,
@@ -105,3 +106,8 @@ def test_whether_corrections_are_taken_in():
 def test_a_text_typed_further_is_the_same_try():
     assert goes_on("We danced", "We danced all") and goes_on("We danced all", "We ") and goes_on("", "We")
     assert not goes_on("We danced", "They danced")
+
+
+def test_a_try_without_an_answer_has_no_probability() -> None:
+    rows = [try_row(Try(label, 0.949, "a  text")) for label in ("can wait", "unknown", "not sure")]
+    assert rows == [["can wait", "94.9%", "a text"], ["unknown", "", "a text"], ["not sure", "", "a text"]]

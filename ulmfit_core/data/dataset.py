@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,13 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ulmfit_core import files
+from ulmfit_core import files, reading
+from ulmfit_core.data import arrow_table
 from ulmfit_core.data.formats import BadRow
 from ulmfit_core.data.splits import SPLITS
 from ulmfit_core.errors import UserError
 
 # Format 1 had neither ids nor groups, and no file of all bad rows.
 FORMAT = 2
+TEXT = pa.large_string()
 TEXTS = pa.schema([("text", pa.large_string())])
 GATHERED = pa.schema([("text", pa.large_string()), ("id", pa.large_string())])
 ROWS = pa.schema(
@@ -33,26 +34,46 @@ KEPT = "kept"
 BAD_ROWS = "bad_rows.csv"
 
 
+class Source(reading.Record):
+    """A file that was read."""
+
+    sha256: str = ""
+    bytes: int = 0
+
+
+class Facts(reading.Record):
+    """What dataset.json must tell."""
+
+    format: int
+    labels: list[str]
+    fingerprint: str = ""
+    kept: list[str] = []
+    bad_rows: list[tuple[str, int, str]] = []
+    bad_row_count: int = 0
+    sources: list[Source] = []
+
+
 class Dataset:
     """An open `dataset/` folder. Rows are numbered from 0 in the order of the files they came from."""
 
     def __init__(self, folder: Path, facts: dict[str, Any]):
         self.folder = folder
         self.facts = facts
-        self._rows = read_table(folder / "rows.arrow")
+        self._rows = read_rows(folder / "rows.arrow", facts)
         corpus = folder / "corpus.arrow"
-        self._corpus = read_table(corpus) if corpus.exists() else None
+        self._corpus = read_table(corpus, {"text": TEXT}) if corpus.exists() else None
 
     @classmethod
     def open(cls, folder: Path) -> Dataset:
         """Raises UserError if nothing was imported, or by a newer version of the program."""
         path = Path(folder) / "dataset.json"
-        if not path.exists():
-            raise UserError(f"No data has been imported into {Path(folder).parent} yet. Import a file first.")
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        if facts["format"] > FORMAT:
+        try:
+            facts = reading.record(path, reading.Versioned)
+        except FileNotFoundError:
+            raise UserError(f"No data has been imported into {Path(folder).parent} yet. Import a file first.") from None
+        if facts.get("format", 0) > FORMAT:
             raise UserError(f"{path} was written by a newer version of the program. Update it, or import again.")
-        return cls(Path(folder), facts)
+        return cls(Path(folder), reading.fitting(facts, Facts, path))
 
     def __len__(self) -> int:
         return int(self._rows.num_rows)
@@ -65,7 +86,7 @@ class Dataset:
     @property
     def bad_rows(self) -> list[BadRow]:
         """Rows that were left out, the first 10,000 of `facts["bad_row_count"]`."""
-        return [BadRow(*row) for row in self.facts["bad_rows"]]
+        return [BadRow(*row) for row in self.facts.get("bad_rows", [])]
 
     def each_bad_row(self) -> Iterator[BadRow]:
         """Every row that was left out, read from disk; of a dataset of format 1 the first 10,000 are known."""
@@ -73,12 +94,15 @@ class Dataset:
         if not kept.exists():
             yield from self.bad_rows
             return
-        with kept.open(encoding="utf-8", newline="") as lines:
-            rows = csv.reader(lines)
-            next(rows)  # the head
-            for file, row, reason in rows:
-                # The same few strings, each held once, however many rows are kept.
-                yield BadRow(sys.intern(file), int(row), sys.intern(reason))
+        try:
+            with reading.plain(kept).open(encoding="utf-8", newline="") as lines:
+                rows = csv.reader(lines)
+                next(rows)  # the head
+                for file, row, reason in rows:
+                    # The same few strings, each held once, however many rows are kept.
+                    yield BadRow(sys.intern(file), int(row), sys.intern(reason))
+        except (OSError, ValueError, StopIteration, csv.Error) as error:
+            raise UserError(_damaged(kept, str(error))) from None
 
     def export_bad_rows(self, out: Path) -> int:
         """Write every row that was left out to a CSV with the columns file, row, reason. Returns their number.
@@ -89,9 +113,9 @@ class Dataset:
         if not kept.exists():
             _write_lines(out, [bad_rows_head(), *map(bad_row_line, self.bad_rows)])
             return len(self.bad_rows)
-        with kept.open("rb") as lines:
+        with reading.plain(kept).open("rb") as lines:
             _write_lines(out, lines)
-        return int(self.facts["bad_row_count"])
+        return int(self.facts.get("bad_row_count", 0))
 
     @property
     def transductive(self) -> bool:
@@ -101,7 +125,7 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """The import step's fingerprint at the time of the import."""
-        return str(self.facts["fingerprint"])
+        return str(self.facts.get("fingerprint", ""))
 
     @property
     def split_ids(self) -> np.ndarray:
@@ -155,7 +179,7 @@ class Dataset:
 
     def texts_between(self, start: int, stop: int) -> list[str]:
         """The texts of rows start to stop (exclusive)."""
-        return self._rows.column("text").slice(start, max(0, stop - start)).to_pylist()
+        return self._listed("rows", self._rows.column("text").slice(start, max(0, stop - start)))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -182,13 +206,20 @@ class Dataset:
         """Documents start to stop (exclusive) of the general text."""
         if self._corpus is None:
             return []
-        return self._corpus.column("text").slice(start, max(0, stop - start)).to_pylist()
+        return self._listed("corpus", self._corpus.column("text").slice(start, max(0, stop - start)))
 
     def _cells(self, name: str, rows: Sequence[int] | np.ndarray) -> list[str]:
         if name not in self._rows.column_names:  # format 1
             return [""] * len(rows)
-        cells: list[str] = pc.take(self._rows.column(name), pa.array(np.asarray(rows, np.int64))).to_pylist()
-        return cells
+        return self._listed("rows", pc.take(self._rows.column(name), pa.array(np.asarray(rows, np.int64))))
+
+    def _listed(self, name: str, cells: pa.ChunkedArray) -> list[Any]:
+        """Raises UserError for a text that is none: what is on disk is looked at when it is asked for."""
+        try:
+            listed: list[Any] = cells.to_pylist()
+        except UnicodeDecodeError:
+            raise UserError(_damaged(self.folder / f"{name}.arrow", "it holds text that is none")) from None
+        return listed
 
     def _column(self, name: str) -> np.ndarray:
         return self._rows.column(name).to_numpy()
@@ -199,9 +230,34 @@ def with_kept(schema: pa.Schema, keep: Sequence[str]) -> pa.Schema:
     return schema.append(pa.field(KEPT, pa.list_(pa.large_string()))) if keep else schema
 
 
-def read_table(path: Path) -> pa.Table:
-    """Memory-map an Arrow file; the texts stay on disk until they are asked for."""
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+def read_rows(path: Path, facts: dict[str, Any]) -> pa.Table:
+    """The imported rows. Raises UserError where they are damaged, or are not those that the facts tell of."""
+    columns = {field.name: field.type for field in ROWS if field.name not in ("id", "group")}
+    columns |= {KEPT: pa.list_(TEXT)} if facts.get(KEPT) else {}
+    table = read_table(path, columns | {name: TEXT for name in ("id", "group") if facts["format"] > 1})
+    labels, splits = (table.column(name).to_numpy() for name in ("label", "split"))
+    if len(table) and not (-1 <= labels.min() <= labels.max() < len(facts["labels"])):
+        raise UserError(_damaged(path, "it has labels that dataset.json does not name"))
+    if len(table) and not (0 <= splits.min() <= splits.max() < len(SPLITS)):
+        raise UserError(_damaged(path, "it has parts that no import makes"))
+    return table
+
+
+def read_table(path: Path, columns: dict[str, pa.DataType] | None = None) -> pa.Table:
+    """Memory-map an Arrow file; the texts stay on disk until they are asked for.
+
+    Raises UserError where it is damaged or lacks one of these columns, of which no cell may be missing.
+    """
+    try:
+        table = arrow_table.opened(path)
+        arrow_table.check(table, columns or {})
+    except (OSError, ValueError) as error:
+        raise UserError(_damaged(path, str(error))) from None
+    return table
+
+
+def _damaged(path: Path, reason: str) -> str:
+    return f"{path} is damaged: {reading.shortened(reason)}. Import the data again."
 
 
 def write_table(path: Path, schema: pa.Schema, batches: Iterable[dict[str, Any]]) -> None:

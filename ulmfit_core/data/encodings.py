@@ -107,7 +107,7 @@ def find_encoding(name: str, head: bytes, wanted: str = "auto") -> str:
 
 
 def binary(name: str) -> str:
-    return f"{name} holds binary data, not text. Choose a CSV, TSV, JSON lines, Parquet or text file."
+    return f"{name} holds binary data, not text. Choose a table (CSV, Excel), JSON, Parquet, database or text file."
 
 
 def _checked(name: str, head: bytes, wanted: str) -> str:

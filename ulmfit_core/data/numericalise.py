@@ -143,8 +143,16 @@ def _texts(source: Path, part: Part, rows: int) -> Iterator[list[str]]:
             column = reader.get_batch(batch).column("text")
             end = min(part.stop, begin + len(column))
             for first in range(row, end, rows):
-                yield column.slice(first - begin, min(rows, end - first)).to_pylist()
+                yield _listed(column.slice(first - begin, min(rows, end - first)), source)
             row, batch, begin = end, batch + 1, begin + len(column)
+
+
+def _listed(cells: pa.Array, source: Path) -> list[str]:
+    try:
+        texts: list[str] = cells.to_pylist()
+    except UnicodeDecodeError:
+        raise UserError(f"{source} is damaged: it holds text that is none. Import the data again.") from None
+    return texts
 
 
 # The parent's side
@@ -265,7 +273,10 @@ def main() -> None:
     vocabulary = Vocabulary.load(Path(task.vocabulary))
     vocabulary.threads = 1
     for line in sys.stdin:
-        _encode(task, Part(**json.loads(line)), vocabulary, lambda rows: print(rows, flush=True))
+        try:
+            _encode(task, Part(**json.loads(line)), vocabulary, lambda rows: print(rows, flush=True))
+        except OSError as error:
+            sys.exit(files.told(error))
         print(FINISHED, flush=True)
 
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tokenize import TokenError
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
-from ulmfit_core import files
+from ulmfit_core import files, reading
 from ulmfit_core.errors import UserError
 from ulmfit_core.text.vocab import Vocabulary
 
 FORMAT = 1
 # What bytes of ASCII are to `_words_in`: white space, or not.
 SHAPE = bytes(ord(" ") if chr(byte).isspace() else ord("x") for byte in range(256))
+
+
+class Meta(reading.Record):
+    """What tokens.json must tell."""
+
+    format: int
+    dtype: Literal["uint16", "uint32"]
+    tokens: int = Field(ge=0)
+    fingerprint: str = ""
 
 
 class Tokens:
@@ -34,15 +45,17 @@ class Tokens:
     def open(cls, folder: Path) -> Tokens:
         """Raises UserError if the folder holds no tokens, or those of a newer version."""
         path = Path(folder) / "tokens.json"
-        if not path.exists():
-            raise UserError(f"There are no encoded texts in {folder}. Build the vocabulary first.")
-        meta = json.loads(path.read_text(encoding="utf-8"))
-        if meta["format"] > FORMAT:
+        try:
+            meta = reading.record(path, reading.Versioned)
+        except FileNotFoundError:
+            raise UserError(f"There are no encoded texts in {folder}. Build the vocabulary first.") from None
+        if meta.get("format", 0) > FORMAT:
             raise UserError(f"{path} was written by a newer version of the program. Update it.")
-        dtype = np.dtype(meta["dtype"])
-        # An empty file cannot be mapped.
-        ids = np.memmap(path.with_name("ids.bin"), dtype, "r") if meta["tokens"] else np.empty(0, dtype)
-        offsets = np.load(path.with_name("offsets.npy"), mmap_mode="r", allow_pickle=False)
+        meta = reading.fitting(meta, Meta, path)
+        try:
+            ids, offsets = _mapped(path.parent, meta)
+        except (OSError, ValueError, EOFError, SyntaxError, TokenError) as error:
+            raise UserError(_damaged(folder, str(error))) from None
         return cls(ids, offsets, meta)
 
     def __len__(self) -> int:
@@ -55,6 +68,22 @@ class Tokens:
     def lengths(self) -> np.ndarray:
         """Tokens of each document: int64, shape (documents,)."""
         return np.diff(self.offsets)
+
+
+def _mapped(folder: Path, meta: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The ids and the places where documents begin. Raises OSError, ValueError, or what numpy does for a head of which
+    it makes nothing, where they are not whole."""
+    dtype = np.dtype(meta["dtype"])
+    # An empty file cannot be mapped.
+    ids = np.memmap(reading.plain(folder / "ids.bin"), dtype, "r") if meta["tokens"] else np.empty(0, dtype)
+    offsets = np.load(reading.plain(folder / "offsets.npy"), mmap_mode="r", allow_pickle=False)
+    if len(ids) != meta["tokens"]:
+        raise ValueError(f"ids.bin has {len(ids):,} tokens instead of {meta['tokens']:,}")
+    if offsets.ndim != 1 or offsets.dtype != np.int64 or not len(offsets):
+        raise ValueError("offsets.npy is no list of places")
+    if offsets[0] != 0 or offsets[-1] != len(ids) or bool((np.diff(offsets) < 0).any()):
+        raise ValueError("a document lies outside of ids.bin")
+    return ids, offsets
 
 
 def write(folder: Path, documents: Iterable[np.ndarray], dtype: np.dtype, meta: dict[str, Any] | None = None) -> Tokens:
@@ -92,7 +121,9 @@ def _append_part(log: files.AppendLog, part: Path) -> np.ndarray:
 def _describe(fresh: Path, lengths: np.ndarray, dtype: np.dtype, meta: dict[str, Any] | None) -> None:
     """What stands beside ids.bin: where each document begins, and tokens.json."""
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
-    np.save(fresh / "offsets.npy", offsets, allow_pickle=False)
+    content = io.BytesIO()
+    np.save(content, offsets, allow_pickle=False)
+    files.write_bytes(fresh / "offsets.npy", content.getvalue())
     facts = {"format": FORMAT, "dtype": np.dtype(dtype).name, "tokens": int(offsets[-1]), **(meta or {})}
     files.write_json(fresh / "tokens.json", facts)
 
@@ -148,7 +179,14 @@ def open_tokens(tokens_folder: Path, vocabulary: Vocabulary, kind: str, fingerpr
     Raises UserError if they were not encoded with this vocabulary, or, where `fingerprint` is the import's,
     not from the data as it is now.
     """
-    tokens = Tokens.open(Path(tokens_folder) / vocabulary.hash / kind)
+    folder = Path(tokens_folder) / vocabulary.hash / kind
+    tokens = Tokens.open(folder)
     if fingerprint and tokens.meta.get("fingerprint") != fingerprint:
         raise UserError("The data was imported anew since its texts were encoded. Build the vocabulary again.")
+    if len(tokens.ids) and int(tokens.ids.max()) >= vocabulary.size:
+        raise UserError(_damaged(folder, "they have ids that the vocabulary has not"))
     return tokens
+
+
+def _damaged(folder: Path, reason: str) -> str:
+    return f"The encoded texts in {folder} are damaged: {reading.shortened(reason)}. Build the vocabulary again."

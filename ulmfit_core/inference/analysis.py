@@ -50,11 +50,21 @@ def _curve(scores: np.ndarray, positive: np.ndarray) -> Curve:
 @dataclass(frozen=True)
 class Coverage:
     """By `thresholds` (points,), rising from 0: the share of texts whose answer has at least that probability, and how
-    often these answers are right."""
+    often these answers are right. `every`: each probability that an answer has, rising, how many have at least it, and
+    how many of these are right."""
 
     thresholds: np.ndarray
     coverage: np.ndarray
     accuracy: np.ndarray
+    every: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+    def at(self, threshold: float) -> tuple[float, float | None]:
+        """(share answered, share right of these), counted at this threshold itself; None where none is answered."""
+        thresholds, given, right = self.every
+        place = int(np.searchsorted(thresholds, threshold))
+        if place == len(thresholds):
+            return 0.0, None
+        return float(given[place] / given[0]), float(right[place] / given[place])
 
 
 def coverage(answers: Answers) -> Coverage:
@@ -66,7 +76,8 @@ def coverage(answers: Answers) -> Coverage:
     share, accuracy = given / len(answers.truth), right / given
     places = np.unique(np.linspace(0, len(thresholds) - 1, COVERAGE_POINTS - 1).round().astype(int))
     points = ((0.0, thresholds), (1.0, share), (accuracy[0], accuracy))
-    return Coverage(*(np.append(first, values[places]) for first, values in points))
+    shown = [np.append(first, values[places]) for first, values in points]
+    return Coverage(shown[0], shown[1], shown[2], (thresholds, given, right))
 
 
 def _by_threshold(answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ulmfit_core import files
+from ulmfit_core import files, reading
+from ulmfit_core.data import arrow_table
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference.findings import WrongAnswer
 
@@ -129,22 +130,23 @@ def load(folder: Path) -> Answers | None:
     Raises UserError where the file is damaged or of a newer version.
     """
     path = folder / NAME
-    if not path.exists():
-        return None
     try:
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        written = int(table.schema.metadata[b"format"])
+        table = arrow_table.opened(path)
+        written = int((table.schema.metadata or {})[b"format"])
         if written > FORMAT:
             raise UserError(f"{path} was written by a newer version of the program. Update it, or evaluate again.")
         return _answers(table, written)
-    except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is damaged ({str(error).splitlines()[0]}). Evaluate again.") from None
+    except FileNotFoundError:
+        return None
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({reading.shortened(str(error))}). Evaluate again.") from None
 
 
 def _answers(table: pa.Table, written: int) -> Answers:
     """Raises KeyError, TypeError or ValueError for a table that holds no answers of the format `written`."""
     told = table.schema.metadata
-    labels, kept = json.loads(told[b"labels"]), json.loads(told.get(b"kept", b"[]"))
+    labels, kept = _names(told[b"labels"]), _names(told.get(b"kept", b"[]"))
+    _check(table, labels, kept)
     shares = _matrix(table, "probabilities", len(labels))
     network = shares if written > 1 else None
     if "network" in table.column_names:
@@ -157,17 +159,48 @@ def _answers(table: pa.Table, written: int) -> Answers:
     )  # fmt: skip
 
 
+def _names(written: bytes) -> list[str]:
+    names = reading.parsed(written)
+    if not isinstance(names, list) or not all(type(name) is str for name in names):
+        raise ValueError("it has no list of names")
+    return names
+
+
+def _check(table: pa.Table, labels: list[str], kept: list[str]) -> None:
+    """Raises ValueError where its columns are not those of answers, or a true label is none."""
+    if not labels or not len(table):
+        raise ValueError("it has no labels or no answers")
+    text, shares = pa.large_string(), pa.list_(pa.float32(), len(labels))
+    columns = {"text": text, "id": text, "row": pa.int64(), "truth": pa.int32(), "probabilities": shares}
+    columns |= {"network": shares} if "network" in table.column_names else {}
+    columns |= {"kept": pa.list_(text)} if kept else {}
+    arrow_table.check(table, columns)
+    truth = table.column("truth").to_numpy()
+    if len(truth) and not (0 <= truth.min() <= truth.max() < len(labels)):
+        raise ValueError("a true label is none of the labels")
+    if kept and any(len(row) != len(kept) for row in table.column("kept").to_pylist()):
+        raise ValueError("a row has not as many cells as there are columns")
+
+
 def _matrix(table: pa.Table, name: str, labels: int) -> np.ndarray:
     numbers: np.ndarray = table.column(name).combine_chunks().flatten().to_numpy()
+    if not bool(np.isfinite(numbers).all()):
+        raise ValueError("a probability is no number")
     return numbers.reshape(-1, labels)
 
 
+def worst(answers: Answers, most: int | None = None) -> list[int]:
+    """Places of the wrong answers, those first whose true label was thought least likely; at most so many."""
+    places = np.flatnonzero(answers.given != answers.truth)
+    order = np.argsort(answers.probabilities[places, answers.truth[places]], kind="stable")[:most]
+    found: list[int] = places[order].tolist()
+    return found
+
+
 def wrong(answers: Answers, most: int | None = None) -> list[WrongAnswer]:
-    """The wrong answers, those first whose true label was thought least likely; at most so many."""
+    """The wrong answers, the worst first; at most so many."""
     given = answers.given
-    places = np.flatnonzero(given != answers.truth)
-    worst = np.argsort(answers.probabilities[places, answers.truth[places]], kind="stable")[:most]
-    return [_wrong(answers, int(place), int(given[place])) for place in places[worst]]
+    return [_wrong(answers, place, int(given[place])) for place in worst(answers, most)]
 
 
 def _wrong(answers: Answers, place: int, given: int) -> WrongAnswer:

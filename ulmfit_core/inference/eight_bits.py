@@ -1,4 +1,4 @@
-"""A classifier whose LSTM layers multiply in eight bits: about three times as fast on a CPU, nearly the same answers.
+"""A classifier whose LSTM layers multiply in eight bits: faster on a CPU, with nearly the same answers.
 
 Weights are whole numbers with one scale a row, as in a bundle of eight bits (`models/int8.py`). What they are
 multiplied by is brought to 256 steps between its own smallest and largest number, for each pass and time step anew. So

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ulmfit_core import files, provenance
+from ulmfit_core import files, provenance, reading, reports
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference import html_report
 from ulmfit_core.inference.answers import Answers, load
+from ulmfit_core.inference.findings import FIGURES
 from ulmfit_core.project import Project
 
 HEADS = ("row", "id", "text", "truth", "answer", "right")
@@ -53,9 +53,12 @@ def _answers(evaluated: Path) -> Answers:
 
 
 def _report(evaluated: Path) -> dict[str, Any]:
-    path = evaluated / "report.json"
-    report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if "figures" not in report:
+    try:
+        report = reading.record(evaluated / "report.json", reports.Report)
+    except FileNotFoundError:
+        report = {}
+    whole = report.keys() >= reports.OF_PAGE | reports.OF_EVALUATION
+    if not whole or not report["figures"].keys() >= FIGURES.keys():
         raise UserError(f"The evaluation {evaluated.name} is of an earlier version, which kept less. Evaluate again.")
     return report
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ulmfit_core.config import NOT_SURE, UNKNOWN
+
 MOST_LINES = 20
 TIMED_ROWS = 100  # the speed of fewer is chance
 
@@ -31,7 +33,7 @@ def agreement(report: dict[str, Any]) -> str:
 def counts(report: dict[str, Any]) -> list[tuple[str, int]]:
     """Each answer with its number of rows, the commonest first, then what was withheld; none that never occurs."""
     labels = sorted(report["labels"].items(), key=lambda pair: -pair[1])
-    withheld = [("not sure", report["not_sure"]), ("unknown", report["unknown"])]
+    withheld = [(NOT_SURE, report["not_sure"]), (UNKNOWN, report["unknown"])]
     return [(label, count) for label, count in (*labels, *withheld) if count]
 
 

@@ -1,4 +1,5 @@
-"""What an evaluation's report says in words: how far its accuracy can be trusted, and what goes wrong with a class.
+"""What an evaluation's report says in words: what its figures mean, how far its accuracy can be trusted, and what goes
+wrong with a class.
 
 Pure functions of the report that jobs/evaluate.py returns; no torch, no Qt.
 """
@@ -13,6 +14,43 @@ from typing import Any
 NORMAL_95 = 1.959964  # standard deviations either side that hold 95 of 100 draws
 VERY_SURE = 0.9  # an answer's probability above which a wrong one makes its label suspect
 FEW_ROWS = 1000  # below which chance alone moves the accuracy by more than a point or two
+SPLITS = {"test": "test rows", "valid": "validation rows"}
+# Figure of the report → its name, and its meaning for people who never saw it.
+FIGURES = {
+    "accuracy": ("Accuracy", "The share of all texts that are answered right."),
+    "balanced_accuracy": (
+        "Balanced accuracy",
+        "The mean of the classes' recalls: a rare class counts as much as a common one.",
+    ),
+    "macro_f1": (
+        "Macro F1",
+        "The mean of the classes' F1, each counting alike however rare it is. F1 is high where few texts of a class "
+        "are missed and few others are taken for it.",
+    ),
+    "micro_f1": ("Micro F1", "F1 over all texts at once; with one label a text it is the accuracy."),
+    "macro_precision": (
+        "Macro precision",
+        "Of the texts that were given a label, the share that truly have it: the mean over the classes.",
+    ),
+    "macro_recall": (
+        "Macro recall",
+        "Of the texts that truly have a label, the share that was given it: the mean over the classes.",
+    ),
+    "roc_auc": (
+        "ROC AUC",
+        "How often a text of a class gets a higher probability of it than a text of another class: half the time is "
+        "chance, always is perfect. The mean over the classes.",
+    ),
+    "mcc": (
+        "Matthews correlation",
+        "How answers and true labels hang together: 0 is no better than chance, 1 is perfect. It is not fooled by "
+        "one very common class.",
+    ),
+    "kappa": (
+        "Cohen's kappa",
+        "How far answers and true labels agree beyond what chance would bring: 0 is chance, 1 is perfect.",
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,6 +83,15 @@ class Which:
     def has(self, one: WrongAnswer) -> bool:
         either = self.either in ("", one.truth, one.given)
         return either and self.truth in ("", one.truth) and self.given in ("", one.given)
+
+
+def simpler_means(report: dict[str, Any]) -> dict[str, float]:
+    """The accuracies that the answers' is compared with, by name."""
+    return {
+        **({"Network alone": report["network"]["accuracy"]} if "blend" in report else {}),
+        "Word counts (TF-IDF)": report["baseline_tfidf"]["accuracy"],
+        "Commonest class": report["majority"],
+    }
 
 
 def worst_of(report: dict[str, Any]) -> list[WrongAnswer]:
@@ -83,6 +130,11 @@ def chance_sentence(report: dict[str, Any]) -> str:
         return ""
     low, high = interval(right, rows)
     return f"{right:,} of {rows:,} right: between {low:.0%} and {high:.0%} would be no surprise with so few rows."
+
+
+def worst_first(report: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The figures of each class, the lowest F1 first; those without rows, of which nothing is known, last."""
+    return dict(sorted(report["per_class"].items(), key=lambda one: (not one[1]["support"], one[1]["f1"])))
 
 
 def weakest(report: dict[str, Any]) -> str:

@@ -83,8 +83,7 @@ def _tokens(model: LanguageModel, vocab: Vocabulary, prompt: list[int], sampling
     cases = [number for number, piece in enumerate(pieces) if piece in CASES]
     rng = torch.Generator().manual_seed(sampling.seed)
     repeats = Repeats(sampling.no_repeat, prompt)
-    state = _read(model, prompt[:-1], model.encoder.initial_state(1)) if prompt[1:] else model.encoder.initial_state(1)
-    token = prompt[-1]
+    state, token = state_after(model, prompt[:-1]), prompt[-1]
     for _ in range(sampling.words * LONGEST_WORD):
         logits, state = _predict(model, token, state)
         forbidden = [*never, *repeats.next(), *(cases if token in cases else ())]
@@ -99,9 +98,10 @@ def _tokens(model: LanguageModel, vocab: Vocabulary, prompt: list[int], sampling
 
 
 @torch.inference_mode()
-def _read(model: LanguageModel, ids: list[int], state: State) -> State:
+def state_after(model: LanguageModel, ids: list[int]) -> State:
     """The state after `ids`, without the decoder, whose logits for a long prompt would take much memory."""
-    return model.encoder(torch.tensor([ids], device=model.bias.device), state)[1]
+    state = model.encoder.initial_state(1)
+    return model.encoder(torch.tensor([ids], device=model.bias.device), state)[1] if ids else state
 
 
 @torch.inference_mode()

@@ -12,21 +12,9 @@ from typing import Any
 from ulmfit_core.config import blend_note
 from ulmfit_core.inference import analysis
 from ulmfit_core.inference.answers import Answers
+from ulmfit_core.inference.findings import FIGURES, SPLITS, simpler_means, worst_first
 from ulmfit_core.inference.html_plots import Line, plot
 
-SPLITS = {"test": "test rows", "valid": "validation rows"}
-# Name, and what it means.
-MEANINGS = {
-    "accuracy": ("Accuracy", "share of texts answered right"),
-    "balanced_accuracy": ("Balanced accuracy", "mean of the classes' recall, each class counting alike"),
-    "macro_f1": ("Macro F1", "mean of the classes' F1, each class counting alike"),
-    "micro_f1": ("Micro F1", "F1 over all texts; with one label a text it is the accuracy"),
-    "macro_precision": ("Macro precision", "mean over the classes: of the texts called so, the share that truly are"),
-    "macro_recall": ("Macro recall", "mean over the classes: of the texts that truly are, the share called so"),
-    "roc_auc": ("ROC AUC", "how often a text of a class has a higher probability of it than another one has"),
-    "mcc": ("Matthews correlation", "agreement with the true labels; 0 is chance, 1 perfect"),
-    "kappa": ("Cohen's kappa", "agreement beyond what chance would give; 0 is chance, 1 perfect"),
-}
 MOST_SQUARE = 30  # classes up to which the confusion matrix is open
 MOST_CURVES = 12
 MOST_LISTED = 50
@@ -89,9 +77,10 @@ def _head(name: str, report: dict[str, Any]) -> str:
 
 def _figures(report: dict[str, Any]) -> str:
     rows = []
-    for name, (title, meaning) in MEANINGS.items():
+    for name, (title, meaning) in FIGURES.items():
         known = report["figures"][name]
-        interval = "" if known["low"] is None else f"{known['low']:.4f} to {known['high']:.4f}"
+        low, high = known.get("low"), known.get("high")
+        interval = "" if low is None or high is None else f"{low:.4f} to {high:.4f}"
         value = "not defined" if known["value"] is None else f"{known['value']:.4f}"
         rows.append(_row([title, _Number(value), _Number(interval), meaning]))
     told = "The true figure lies in the interval in 95 of 100 cases (percentile bootstrap of the rows)."
@@ -100,10 +89,7 @@ def _figures(report: dict[str, Any]) -> str:
 
 
 def _baselines(report: dict[str, Any]) -> str:
-    simple = {"Word counts (TF-IDF)": report["baseline_tfidf"]["accuracy"], "Commonest class": report["majority"]}
-    if "blend" in report:
-        simple = {"Network alone": report["network"]["accuracy"], **simple}
-    told = ", ".join(f"{name} {accuracy:.4f}" for name, accuracy in simple.items())
+    told = ", ".join(f"{name} {accuracy:.4f}" for name, accuracy in simpler_means(report).items())
     return f'<p class="muted">Accuracy of simpler means on the same rows: {escape(told)}.</p>'
 
 
@@ -124,7 +110,7 @@ def _trust(report: dict[str, Any]) -> str:
 
 
 def _coverage(answers: Answers) -> str:
-    sure, right = answers.probabilities.max(1), answers.given == answers.truth
+    points = analysis.coverage(answers)
     asked = dict.fromkeys(THRESHOLDS, "")
     for accuracy in ACCURACIES:
         threshold = analysis.threshold_for(answers, accuracy)
@@ -132,12 +118,11 @@ def _coverage(answers: Answers) -> str:
             asked[threshold] = f"the lowest that reaches {accuracy:.0%}"
     rows = []
     for threshold, why in sorted(asked.items()):
-        given = sure >= threshold
-        if given.any():
-            figures = (f"{threshold:.4f}", f"{given.mean():.1%}", f"{right[given].mean():.1%}")
+        answered, right = points.at(threshold)
+        if right is not None:
+            figures = (f"{threshold:.4f}", f"{answered:.1%}", f"{right:.1%}")
             rows.append(_row([*map(_Number, figures), why]))
     table = _table([_Number("At least so sure"), _Number("Answered"), _Number("Of these right"), ""], rows)
-    points = analysis.coverage(answers)
     curve = plot([Line(points.coverage, points.accuracy)], "Coverage", "Texts answered", "Of these right")
     told = "If only answers of at least this probability are given, and the others are left to a person."
     return _section("Answer only when sure", told, f'<div class="across"><div>{table}</div>{curve}</div>')
@@ -176,7 +161,7 @@ def _most_confused(labels: list[str], counts: list[list[int]]) -> str:
 def _classes(report: dict[str, Any], answers: Answers) -> str:
     curves = analysis.precision_recall(answers)
     rows = []
-    for label, known in report["per_class"].items():
+    for label, known in worst_first(report).items():
         figures = [f"{known[name]:.1%}" for name in ("precision", "recall", "f1")] if known["support"] else [""] * 3
         average = f"{curves[label].average_precision:.3f}" if label in curves else ""
         rows.append(_row([label, *map(_Number, (f"{known['support']:,.0f}", *figures, average))]))
@@ -184,7 +169,8 @@ def _classes(report: dict[str, Any], answers: Answers) -> str:
     hardest = sorted(curves, key=lambda label: curves[label].average_precision)[:MOST_CURVES]
     drawn = "".join(_curve(label, curves[label]) for label in curves if label in hardest)
     told = "" if len(hardest) == len(curves) else f" Of the {len(hardest)} hardest classes the curve is drawn."
-    return _section("Each class", f"Precision against recall, as the needed probability falls.{told}",
+    curves_are = "The curves: precision against recall, as the needed probability falls."
+    return _section("Each class", f"The weakest first. {curves_are}{told}",
                     f'{_table(heads, rows)}<div class="across">{drawn}</div>')  # fmt: skip
 
 

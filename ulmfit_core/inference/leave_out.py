@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ulmfit_core.models.awd_lstm import State
+from ulmfit_core.models.awd_lstm import State, joined
 from ulmfit_core.models.classifier import Classifier
 from ulmfit_core.models.word_counts import WordCounts
 from ulmfit_core.text.rules import SPECIALS, UNK
@@ -124,8 +124,7 @@ class Whole:
         for row, each in enumerate(places):
             which[row, : len(each)] = each
         states = [self._states[number] for number in (start // STEP).tolist()]
-        state = [(torch.cat([h for h, _ in pairs], 1), torch.cat([c for _, c in pairs], 1)) for pairs in zip(*states)]
-        output, _ = self._encoder(torch.from_numpy(self._ids[which]).to(self._device), state)
+        output, _ = self._encoder(torch.from_numpy(self._ids[which]).to(self._device), joined(states))
         return output.float(), torch.from_numpy(which).to(self._device)
 
     def _pooled(self, output: Tensor, new: Tensor, begin: Tensor, end: Tensor, start: Tensor, until: Tensor) -> Tensor:
@@ -217,8 +216,6 @@ class Weighed:
 
     def __init__(self, counted: WordCounts, terms: Sequence[str]):
         self._counted = counted
-        self._numbers = {term: number for number, term in enumerate(counted.terms)}
-        self._rarity = np.log((1 + counted.rows) / (1 + counted.document_counts)) + 1
         self._counts = self._known(terms)
         self._products = np.zeros(len(counted.intercept))
         self._squares = 0.0
@@ -234,14 +231,15 @@ class Weighed:
 
     def _known(self, terms: Sequence[str]) -> Counter[int]:
         """How often the model's terms, words and pairs of words, are among these."""
+        numbers = self._counted.numbers
         pairs = (f"{one} {other}" for one, other in itertools.pairwise(terms))
-        return Counter(self._numbers[term] for term in (*terms, *pairs) if term in self._numbers)
+        return Counter(numbers[term] for term in (*terms, *pairs) if term in numbers)
 
     def _with(self, counts: dict[int, tuple[int, int]]) -> tuple[np.ndarray, float]:
         """Sum of weights times coefficients and sum of squared weights once these counts, by the term, have changed."""
-        products, squares = self._products.copy(), self._squares
+        products, squares, rarity = self._products.copy(), self._squares, self._counted.rarity
         for number, (old, new) in counts.items():
-            was, becomes = (self._rarity[number] * (1 + math.log(count) if count else 0) for count in (old, new))
+            was, becomes = (rarity[number] * (1 + math.log(count) if count else 0) for count in (old, new))
             products += (becomes - was) * self._counted.coefficients[:, number].astype(np.float64)
             squares += becomes**2 - was**2
         return products, squares

@@ -18,6 +18,7 @@ import safetensors.numpy
 from ulmfit_core import files
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.errors import UserError
+from ulmfit_core.inference.new_class import of_unit_length
 from ulmfit_core.inference.predictor import Predictor
 from ulmfit_core.project import Project
 
@@ -50,7 +51,7 @@ class Neighbours:
         self._rows = rows
         # Any two texts are alike in what all texts share: without it the figures say something.
         self._centre = features.mean(0, dtype=np.float64).astype(np.float32)
-        self._directions = _directions(features.astype(np.float32) - self._centre)
+        self._directions = of_unit_length(features.astype(np.float32) - self._centre)
 
     @classmethod
     def of(cls, project: Project, predictor: Predictor, between: Callable[[], object] = bool) -> Neighbours:
@@ -76,20 +77,13 @@ class Neighbours:
 
     def nearest(self, text: str, count: int = 5) -> list[Neighbour]:
         """The `count` training texts that are most alike, the nearest first."""
-        direction = _directions(self._predictor.features([text]) - self._centre)[0]
+        direction = of_unit_length(self._predictor.features([text]) - self._centre)[0]
         similar = self._directions @ direction
         best = np.argsort(-similar, kind="stable")[:count]
         rows = self._rows[best]
         labels = [self._dataset.labels[number] for number in self._dataset.label_ids[rows]]
         told = zip(rows.tolist(), self._dataset.texts(rows), labels, similar[best].tolist(), strict=True)
         return [Neighbour(*each) for each in told]
-
-
-def _directions(features: np.ndarray) -> np.ndarray:
-    """Each row with length 1; one without any direction stays 0."""
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    directions: np.ndarray = features / np.maximum(lengths, 1e-12)
-    return directions
 
 
 def _read(predictor: Predictor, texts: Sequence[str], between: Callable[[], object]) -> np.ndarray:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ulmfit_core.inference.generate import CASES, CONTEXT, ENDS, UNREADABLE, Sampling, distribution
-from ulmfit_core.models.awd_lstm import State
+from ulmfit_core.inference.generate import CASES, CONTEXT, ENDS, UNREADABLE, Sampling, distribution, state_after
+from ulmfit_core.models.awd_lstm import State, joined, sliced
 from ulmfit_core.models.language_model import LanguageModel
 from ulmfit_core.text.rules import SPECIALS
 from ulmfit_core.text.vocab import SPACE, Vocabulary
@@ -110,17 +110,12 @@ class Search:
     def _first(self) -> list[Beginning]:
         """First pieces. Behind a space probabilities are those among the words that begin there."""
         *read, last = self._prompt
-        state = self._model.encoder.initial_state(1)
-        ((_, shares, state),) = self._predict([Beginning((last,), 1.0, self._read(read, state) if read else state)])
+        ((_, shares, state),) = self._predict([Beginning((last,), 1.0, state_after(self._model, read))])
         if self._spaced:
             ends = torch.tensor([self._vocab.id_of(name) for name in ENDS])
             shares = (shares * self._pieces.spaced).index_fill(0, ends, 0)
             shares = shares / shares.sum().clamp_min(1e-12)
         return self._followed(Beginning((), 1.0, state), shares, state, self._pieces.begin)
-
-    @torch.inference_mode()
-    def _read(self, ids: list[int], state: State) -> State:
-        return self._model.encoder(torch.tensor([ids], device=self._model.bias.device), state)[1]
 
     def _may_follow(self, ids: tuple[int, ...], finished: bool) -> Tensor:
         """Which pieces go on with a word; behind a space or a marker alone, any that may begin one."""
@@ -139,8 +134,7 @@ class Search:
             logits = output.logits[number, -1].cpu().double().masked_fill(self._pieces.never, float("-inf"))
             if self._pieces.cases[one.ids[-1]]:
                 logits = logits.masked_fill(self._pieces.cases, float("-inf"))
-            state = [(h[:, number : number + 1], c[:, number : number + 1]) for h, c in output.state]
-            yield one, distribution(logits, self._sampling), state
+            yield one, distribution(logits, self._sampling), sliced(output.state, slice(number, number + 1))
 
     def _followed(self, one: Beginning, shares: Tensor, state: State, allowed: Tensor) -> list[Beginning]:
         high, places = (shares * allowed).topk(min(AT_ONCE, len(shares)))
@@ -150,9 +144,3 @@ class Search:
     def _text(self, ids: tuple[int, ...]) -> str:
         """What these pieces write behind the prompt; nothing while they are a space or a marker alone."""
         return self._vocab.decode([*self._prompt[-CONTEXT:], *ids])[len(self._before) :]
-
-
-def joined(states: Sequence[State]) -> State:
-    """The states of several texts as one batch's."""
-    layers = zip(*states, strict=True)
-    return [(torch.cat([h for h, _ in pairs], 1), torch.cat([c for _, c in pairs], 1)) for pairs in layers]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ulmfit_core import device as devices
-from ulmfit_core.config import AnswerSettings
+from ulmfit_core.config import NOT_SURE, UNKNOWN, AnswerSettings
 from ulmfit_core.data import batches
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.errors import UserError
@@ -29,7 +29,6 @@ from ulmfit_core.text.vocab import Vocabulary
 
 # Texts that are read together, at most: with 64 a layer of 1,152 features is as fast as the products alone.
 ROWS = 64
-UNKNOWN, NOT_SURE = "unknown", "not sure"
 
 
 @dataclass(frozen=True)

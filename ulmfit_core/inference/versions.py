@@ -7,7 +7,6 @@ labels that they were made for: the project's of today, or those in the saved cl
 from __future__ import annotations
 
 import datetime
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,13 @@ import safetensors.torch
 from torch import Tensor
 
 from ulmfit_core import device as devices
-from ulmfit_core import events, provenance
+from ulmfit_core import events, provenance, reading
 from ulmfit_core.config import ModelSettings
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference.predictor import Predictor
 from ulmfit_core.models import bundle as bundles
+from ulmfit_core.models import description
 from ulmfit_core.models.classifier import Classifier, Head
 from ulmfit_core.models.word_counts import Exponents, Pool
 from ulmfit_core.project import RUN_NAME, Project, RunInfo
@@ -55,10 +55,9 @@ def versions(project: Project) -> list[Version]:
     facts = _saved_facts(project)
     made_by = str(facts.get("facts", {}).get("run", ""))
     found = [Version(_saved_title(project, facts["facts"]), SAVED)] if facts else []
-    for run in project.runs_of("classify"):
-        if run.id != made_by and run.status in ("done", "stopped") and _home(project, run):
-            found.append(Version(_title(run), run.id))
-    return found
+    others = [run for run in project.runs_of("classify") if run.id != made_by and run.status in ("done", "stopped")]
+    homes = _homes(project, facts) if others else []
+    return found + [Version(_title(run), run.id) for run in others if _home(project, run, homes)]
 
 
 def open_version(project: Project, version: Version) -> Predictor:
@@ -69,7 +68,7 @@ def open_version(project: Project, version: Version) -> Predictor:
     if version.key == SAVED:
         return Predictor.of(project)
     run = next((run for run in project.runs_of("classify") if run.id == version.key), None)
-    home = _home(project, run) if run else None
+    home = _home(project, run, _homes(project, _saved_facts(project))) if run else None
     if run is None or home is None:
         raise UserError(f"The classifier {version.title} cannot be read any more. Choose another one.")
     vocab, recipe = Vocabulary.load(home.vocab_folder), recipe_of(run.folder)
@@ -84,21 +83,21 @@ def open_version(project: Project, version: Version) -> Predictor:
 # What fits a run's weights
 
 
-def _home(project: Project, run: RunInfo) -> Home | None:
-    """The vocabulary and labels that a run was made with; None where they, or the weights, are not there any more."""
+def _home(project: Project, run: RunInfo, homes: list[Home]) -> Home | None:
+    """Which of the `homes` a run was made with; None where it, or the weights, are not there any more."""
     path = run.folder / WEIGHTS
     if not path.exists():
         return None
     hashes = provenance.read(run.folder).get("hashes", {})
-    for home in _homes(project):
+    for home in homes:
         fits = provenance.vocabulary_hash(home.vocab_folder) == hashes.get("vocabulary")
         if fits and len(home.labels) == _classes(path) and _same_labels(project, run, hashes, home):
             return home
     return None
 
 
-def _homes(project: Project) -> list[Home]:
-    saved = _saved_facts(project)
+def _homes(project: Project, saved: dict[str, Any]) -> list[Home]:
+    """The saved classifier's, where its bundle can be read, then the project's of today."""
     homes = [Home(project.bundle_folder("classify"), saved["labels"])] if saved else []
     if (project.dataset_folder / "dataset.json").exists():
         homes.append(Home(project.vocab_folder, Dataset.open(project.dataset_folder).labels))
@@ -115,9 +114,9 @@ def _same_labels(project: Project, run: RunInfo, hashes: dict[str, str], home: H
 def _classes(path: Path) -> int:
     """How many classes the weights answer with; 0 where they are damaged."""
     try:
-        with safetensors.safe_open(path, "pt") as file:
+        with safetensors.safe_open(reading.plain(path), "pt") as file:
             return int(file.get_slice("head.linear2.weight").get_shape()[0])
-    except (OSError, safetensors.SafetensorError):
+    except (OSError, UserError, safetensors.SafetensorError):
         return 0
 
 
@@ -126,7 +125,7 @@ def _classes(path: Path) -> int:
 
 def _model(path: Path, vocab: Vocabulary, home: Home, bptt: int, max_length: int) -> Classifier:
     try:
-        weights = safetensors.torch.load_file(path)
+        weights = safetensors.torch.load_file(reading.plain(path))
         encoder = bundles.new_encoder(_network(weights), vocab.size)
         sizes = weights["head.linear1.weight"].shape[0], len(home.labels)
         model = Classifier(encoder, Head(3 * encoder.features, *sizes, (0.0, 0.0)), bptt, max_length)
@@ -160,12 +159,10 @@ def _pool(run: RunInfo) -> Pool | None:
 
 def _saved_facts(project: Project) -> dict[str, Any]:
     """What the saved classifier's bundle tells; {} where there is none that can be read."""
-    path = project.bundle_folder("classify") / "model.json"
     try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        return description.read(project.bundle_folder("classify"))
+    except UserError:
         return {}  # whoever opens it tells what is wrong
-    return facts
 
 
 def _saved_title(project: Project, facts: dict[str, Any]) -> str:

@@ -95,9 +95,17 @@ def goes_on(project: Project) -> bool:
 
 def _working_folder(project: Project, dataset: Dataset) -> Path:
     """Where finished parts wait until all are there: its name follows from settings, data and program."""
-    stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in _sources(dataset).values()]
+    stamps = [(source.name, *_stamp(source)) for source in _sources(dataset).values()]
     made_of = json.dumps([__version__, project.fingerprint("vocab"), stamps])
     return project.tokens_folder / f".work-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
+
+
+def _stamp(source: Path) -> tuple[int, int]:
+    """Size and time of change; zeros where it is gone."""
+    if not source.exists():
+        return (0, 0)
+    found = source.stat()
+    return (found.st_size, found.st_mtime_ns)
 
 
 def _begun(project: Project, work: Path) -> Vocabulary | None:
@@ -180,7 +188,13 @@ def encode_all(project: Project, dataset: Dataset, vocabulary: Vocabulary, work:
     for kind, source in _sources(dataset).items():
         parts_folder = work / f"{vocabulary.hash}-{kind}"
         limit = project.recipe.vocab.max_tokens if kind == "dataset" else 0
+        stamp = _stamp(source)
         parts = numericalise(source, project.vocab_folder, parts_folder, run, LABELS[kind], limit)
+        if _stamp(source) != stamp:
+            raise UserError(
+                f"{source} was changed or removed while its texts were encoded. Import the data again, then build the "
+                "vocabulary."
+            )
         tokens.join(project.tokens_folder / vocabulary.hash / kind, parts, vocabulary.dtype, meta)
         counts = tokens.counts_of(parts) if kind == "dataset" else counts
     return {

@@ -21,7 +21,7 @@ from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference import scope, watched
 from ulmfit_core.inference.predictor import class_scores, softmax
-from ulmfit_core.jobs import grow
+from ulmfit_core.jobs import began, grow
 from ulmfit_core.jobs.blend import blend_with_words
 from ulmfit_core.jobs.insight import wishes_of
 from ulmfit_core.jobs.training_job import base_bundle, open_tokens, train_and_save
@@ -32,7 +32,7 @@ from ulmfit_core.models.classifier import Classifier
 from ulmfit_core.models.dropout import unknown_noise
 from ulmfit_core.models.language_model import LanguageModel
 from ulmfit_core.project import Project
-from ulmfit_core.run import Run, Stopped
+from ulmfit_core.run import Run
 from ulmfit_core.text.vocab import Vocabulary
 from ulmfit_core.training import metrics
 from ulmfit_core.training.regularisation import dropouts_at, noise_at, ordinary_tokens
@@ -64,14 +64,14 @@ def make_stage(project: Project, run: Run) -> tuple[ClassifierStage, Bundle]:
     dataset = Dataset.open(project.dataset_folder)
     tokens = open_tokens(project, vocab, "dataset")
     train, valid = (_split(dataset, tokens, split) for split in ("train", "valid"))
-    settings = with_epochs(project.recipe.classify, len(train))
+    settings = with_epochs(began.with_sizes(project.recipe.classify, run.folder), len(train))
     grown = grow.begin(project, run, vocab, dataset.labels, train.of_label) if settings.grow else None
     if grown:
         model, network, facts = grown.model, grown.network, {"grown": grown.told}
     else:
         encoder, network = _encoder(project, vocab, run)
         model, facts = bundles.new_classifier(encoder, len(dataset.labels), settings), {}
-    model.to(devices.best_device())
+    model.to(devices.best_device(settings.device))
     max_tokens = project.recipe.vocab.max_tokens
     bundle = Bundle("classifier", network, model, vocab, dataset.labels, max_tokens, facts)
 
@@ -146,6 +146,8 @@ class ClassifierStage:
         self._ordinary = ordinary_tokens(vocab, self._device)
         self._class_weights = self._weigh_classes()
         self._batch = settings.batch_size or batches.class_batch(len(train), self._device.type != "cpu")
+        self.sizes = {"batch_size": self._batch}
+        self._halved = 0
         self._batches = ClassBatches(train.lengths, self._batch * settings.accumulate, seed=settings.seed)
         self._chunks = batches.windows_of_phases(planned_phases(settings, len(self.groups())), settings.bptt)
         self.set_progress(0.0)
@@ -172,7 +174,7 @@ class ClassifierStage:
         self, epoch: int, index: int, state: None, rng: torch.Generator, poll: Callable[[], object],
         differentiate: Differentiate,
     ) -> StepResult:  # fmt: skip
-        """One step: its documents are read in passes of `batch_size`, with `poll` before each chunk.
+        """One step: its documents are read in passes of `batch_size` or less, with `poll` before each chunk.
 
         The head runs once over all of them, since its BatchNorm would see other statistics in each pass.
         """
@@ -182,10 +184,11 @@ class ClassifierStage:
         def read(part: np.ndarray) -> Tensor:
             return self._pool(part, self._chunks[epoch], rng, poll)
 
-        if self.settings.accumulate == 1 or len(rows) <= self._batch:
-            loss = self._learn(read(rows), truth, rng, differentiate)
-        else:
-            loss = self._learn_in_passes(rows, truth, read, rng, differentiate)
+        with _undone_by_failure(self.model.head):
+            if len(rows) <= self._documents_of_pass(len(rows)):
+                loss = self._learn(read(rows), truth, rng, differentiate)
+            else:
+                loss = self._learn_in_passes(rows, truth, read, rng, differentiate)
         return StepResult(loss, len(rows), int(self._train.lengths[rows].sum()), 1.0, None)
 
     def _pool(self, rows: np.ndarray, chunk: int, rng: torch.Generator, poll: Callable[[], object]) -> Tensor:
@@ -217,7 +220,8 @@ class ClassifierStage:
         again with the same masks and takes its part of the gradient down through the encoder. `rng` ends
         where it stood after the head: the second reading takes no number more.
         """
-        parts = [rows[start : start + self._batch] for start in range(0, len(rows), self._batch)]
+        size = self._documents_of_pass(len(rows))
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
         before: list[Tensor] = []
         pooled: list[Tensor] = []
         with torch.no_grad():
@@ -225,17 +229,29 @@ class ClassifierStage:
                 before.append(rng.get_state())
                 pooled.append(read(part))
         features = torch.cat(pooled).requires_grad_()
-        with _undone_by_a_stop(self.model.head):
-            loss = self._learn(features, truth, rng, differentiate)
-            after = rng.get_state()
-            if any(p.requires_grad for p in self.model.encoder.parameters()):
-                assert features.grad is not None
-                gradients = features.grad.split([len(part) for part in parts])
-                for part, state, gradient in zip(parts, before, gradients, strict=True):
-                    rng.set_state(state)
-                    read(part).backward(gradient)  # scaled already: it comes from the scaled loss
-            rng.set_state(after)
+        loss = self._learn(features, truth, rng, differentiate)
+        after = rng.get_state()
+        if any(p.requires_grad for p in self.model.encoder.parameters()):
+            assert features.grad is not None
+            gradients = features.grad.split([len(part) for part in parts])
+            for part, state, gradient in zip(parts, before, gradients, strict=True):
+                rng.set_state(state)
+                read(part).backward(gradient)  # scaled already: it comes from the scaled loss
+        rng.set_state(after)
         return loss
+
+    def halve_passes(self, times: int = 1) -> str:
+        if self._batch >> self._halved <= 1:
+            return ""
+        self._halved += times
+        documents = max(1, self._batch >> self._halved)
+        return f"{documents} document{'s' * (documents > 1)}"
+
+    def _documents_of_pass(self, documents: int) -> int:
+        """Of a step of so many. An ordinary step is one pass, also where it has one document more than others."""
+        if self.settings.accumulate == 1 and not self._halved:
+            return documents
+        return max(1, self._batch >> self._halved)
 
     def rehearse(self, rows: int, rng: torch.Generator) -> int:
         """The first chunk of each document. The head is left out, whose BatchNorm would take note of them."""
@@ -265,7 +281,7 @@ class ClassifierStage:
 
     def valid_scores(self, run: Run) -> np.ndarray:
         """(validation rows, classes), before softmax."""
-        return class_scores(self.model, self.valid_documents(), self._batch, run.poll)
+        return class_scores(self.model, self.valid_documents(), max(1, self._batch >> self._halved), run.poll)
 
     def valid_documents(self) -> list[np.ndarray]:
         return [self._valid[i] for i in range(len(self._valid))]
@@ -278,11 +294,11 @@ class ClassifierStage:
 
 
 @contextlib.contextmanager
-def _undone_by_a_stop(head: nn.Module) -> Iterator[None]:
-    """Give BatchNorm its running statistics back where a stop drops the step after the head has run."""
+def _undone_by_failure(head: nn.Module) -> Iterator[None]:
+    """Give BatchNorm its running statistics back where a stop or want of memory drops the step after the head ran."""
     before = {name: value.clone() for name, value in head.named_buffers()}
     try:
         yield
-    except Stopped:
+    except BaseException:
         head.load_state_dict(before, strict=False)
         raise

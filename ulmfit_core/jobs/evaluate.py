@@ -167,13 +167,14 @@ def _truth(measured: Measured, predictor: Predictor) -> np.ndarray:
 def _network(predictor: Predictor, texts: list[str], run: Run) -> np.ndarray:
     """Probabilities (texts, classes) of the network alone."""
     starts = range(0, len(texts), BATCH)
-    parts = [predictor.network_probabilities(texts[i : i + BATCH], run.poll) for i in run.track(starts, "Classifying")]
+    tracked = run.track(starts, f"Classifying groups of {BATCH} texts")
+    parts = [predictor.network_probabilities(texts[i : i + BATCH], run.poll) for i in tracked]
     return np.concatenate(parts)
 
 
 def _answers(predictor: Predictor, network: np.ndarray, texts: list[str], run: Run) -> np.ndarray:
     """Probabilities (texts, classes) of the answers."""
-    starts = run.track(range(0, len(texts), BATCH), "Making the answers as sure as they are right")
+    starts = run.track(range(0, len(texts), BATCH), f"Making groups of {BATCH} answers as sure as they are right")
     parts = [slice(start, start + BATCH) for start in starts]
     return np.concatenate([predictor.pooled(network[part], texts[part]) for part in parts])
 
@@ -258,21 +259,24 @@ def _baselines(
     rows = dataset.labelled_rows("train")
     rows = rows[numbers[dataset.label_ids[rows]] >= 0]  # rows of a label that came later taught the classifier nothing
     labels = numbers[dataset.label_ids[rows]]
-    taught = run.track(dataset.texts(rows), "Counting words for comparison")
-    tfidf = baseline.tfidf_guesses(taught, labels, run.track(texts, "Answering by word counts for comparison"))
+    if len(np.unique(labels)) < 2:
+        raise UserError(
+            "Of the classifier's labels fewer than two have training texts in the data as it is now. Train the "
+            "classifier again, then evaluate."
+        )
+    taught, asked = (run.track(some, "Comparing with word counting") for some in (dataset.texts(rows), texts))
+    tfidf = baseline.tfidf_guesses(taught, labels, asked)
     majority = baseline.majority_guesses(labels, len(truth))
     return {"baseline_tfidf": classification(tfidf, truth), "majority": classification(majority, truth)["accuracy"]}
 
 
 def _worst(kept: answers.Answers) -> list[dict[str, Any]]:
-    """The wrong answers given with the least probability for the truth, worst first, with their ids if they have."""
-    given, rows = kept.given, np.arange(len(kept.truth))
-    order = np.argsort(kept.probabilities[rows, kept.truth])
-    wrong = order[given[order] != kept.truth[order]][:WORST].tolist()
+    """The worst of the wrong answers, with their ids if they have."""
+    given = kept.given
     return [
         {
             **({"id": kept.ids[i]} if kept.ids[i] else {}), "text": kept.texts[i], "label": kept.labels[kept.truth[i]],
             "predicted": kept.labels[given[i]], "probability": float(kept.probabilities[i, given[i]]),
         }
-        for i in wrong
+        for i in answers.worst(kept, WORST)
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from ulmfit_core import device as devices
 from ulmfit_core.data.batches import Documents
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.errors import UserError
+from ulmfit_core.jobs import began
 from ulmfit_core.jobs.general_text import general_text
 from ulmfit_core.jobs.insight import wishes_of
 from ulmfit_core.jobs.language_model_stage import LanguageModelStage, held_out
@@ -41,7 +42,7 @@ def finetune(project: Project, run: Run, resume: bool = False) -> dict[str, Any]
 
 def make_stage(project: Project, run: Run) -> tuple[LanguageModelStage, Bundle]:
     """The model to go on from, over the project's texts, and the bundle it will be."""
-    settings = project.recipe.finetune
+    settings = began.with_sizes(project.recipe.finetune, run.folder)
     vocab = Vocabulary.load(project.vocab_folder)
     bundle = _start(project, vocab, run)
     train, valid = _documents(project, vocab, settings.seed)
@@ -60,7 +61,7 @@ def _start(project: Project, vocab: Vocabulary, run: Run) -> Bundle:
         bundle = Bundle("language_model", network, model, vocab)
     if not isinstance(bundle.model, LanguageModel):
         raise UserError("The base of this project is not a language model. Choose another base.")
-    bundle.model.to(devices.best_device())
+    bundle.model.to(devices.best_device(settings.device))
     return bundle
 
 

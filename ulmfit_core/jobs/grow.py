@@ -6,7 +6,6 @@ may be another by then.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ulmfit_core import device as devices
-from ulmfit_core import files
+from ulmfit_core import files, reading
 from ulmfit_core.config import ClassifySettings, ModelSettings
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference.predictor import read
@@ -108,7 +107,7 @@ def grown(
     The row of a label that it does not know points where the head sees the label's training texts, and is as long as
     the old rows are on average. Without such texts it is the mean of the old rows.
     """
-    before = old.model.to(devices.best_device())
+    before = old.model.to(devices.best_device(settings.device))
     assert isinstance(before, Classifier)
     rows = before.head.linear2.weight.detach()
     number = {label: row for row, label in enumerate(old.labels)}
@@ -147,13 +146,21 @@ def _with_head(settings: ClassifySettings, hidden: int) -> ClassifySettings:
 # What is noted and told of it
 
 
+class Noted(reading.Record):
+    """What grown.json tells; nothing where there was no classifier."""
+
+    run: str = ""
+    kept: int = 0
+    new: list[str] = []
+    gone: list[str] = []
+
+
 def _noted(run: Run) -> dict[str, Any] | None:
     """What a resumed run began with, empty where there was no classifier; None for a run that begins now."""
     path = run.folder / NAME if run.folder else None
     if path is None or not path.exists():
         return None
-    noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return noted
+    return reading.record(path, Noted)
 
 
 def _note(run: Run, facts: dict[str, Any]) -> None:

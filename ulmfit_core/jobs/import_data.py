@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ulmfit_core import edit_log, files
+from ulmfit_core import edit_log, files, reading
 from ulmfit_core.config import DataSettings
 from ulmfit_core.data import dataset as store
 from ulmfit_core.data import repeats, splits
@@ -40,6 +39,9 @@ def import_data(project: Project, run: Run) -> dict[str, Any]:
     if not settings.data:
         raise UserError("No file was chosen. Choose a file with your texts first.")
     paths = {role: locate(project, getattr(settings, role)) for role in ROLES}
+    others = [Path(name) for name in (*settings.more, settings.labels_file) if name]
+    sources = [path for path in (paths["data"], *others, *map(paths.get, ROLES[1:])) if path]
+    stamps = [_stamp(path) for path in sources]
     with files.replacing_folder(project.dataset_folder) as folder:
         with contextlib.closing(files.AppendLog(folder / store.BAD_ROWS)) as log:
             log.write(store.bad_rows_head())
@@ -47,8 +49,8 @@ def import_data(project: Project, run: Run) -> dict[str, Any]:
             gathered = _gather(Gathered(log, corrections=Corrections.of(project)), paths, settings, run, folder)
             facts = _write(folder, gathered, paths, settings, run)
         facts["fingerprint"] = fingerprint
-        others = [Path(name) for name in (*settings.more, settings.labels_file) if name]
-        facts["sources"] = [_source(path) for path in (paths["data"], *others, *map(paths.get, ROLES[1:])) if path]
+        _refuse_changed(sources, stamps)
+        facts["sources"] = [_source(path) for path in sources]
         store.write_facts(folder, facts)
     _tell_bad_rows(gathered, run)
     _tell_corrections(gathered.corrections, run)
@@ -352,10 +354,26 @@ def _tell_corrections(corrections: Corrections, run: Run) -> None:
         )  # fmt: skip
 
 
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of change; None where nothing is there, which whoever reads it says in its own words."""
+    if not path.exists():
+        return None
+    found = path.stat()
+    return (found.st_size, found.st_mtime_ns)
+
+
+def _refuse_changed(sources: list[Path], stamps: list[tuple[int, int] | None]) -> None:
+    """Raise UserError where a file is not what it was before it was read: its rows may be of two versions."""
+    for path, stamp in zip(sources, stamps, strict=True):
+        if _stamp(path) != stamp:
+            raise UserError(
+                f"{path} was changed or removed while it was read. Wait until whoever writes it has ended, then import "
+                "again."
+            )
+
+
 def _source(path: Path) -> dict[str, Any]:
     if path.is_dir():
         members = sorted(member for member in path.rglob("*") if member.is_file())
         return {"file": str(path), "sha256": "", "bytes": sum(member.stat().st_size for member in members)}
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"file": str(path), "sha256": digest, "bytes": path.stat().st_size}
+    return {"file": str(path), "sha256": reading.sha256(path), "bytes": path.stat().st_size}

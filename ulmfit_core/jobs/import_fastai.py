@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
+import lzma
 import re
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ulmfit_core import __version__, files
+from ulmfit_core import __version__, files, reading
 from ulmfit_core.errors import UserError
 from ulmfit_core.models import bundle as bundles
 from ulmfit_core.models import fastai_weights
@@ -58,8 +59,8 @@ def _unpacked(source: Path, place: Path) -> list[Path]:
     try:
         with tarfile.open(source) as archive:
             return list(_extracted(archive, place))
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise UserError(f"{source.name} cannot be unpacked: {error}. Fetch it again.") from None
+    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        raise UserError(f"{source.name} cannot be unpacked: {reading.shortened(str(error))}. Fetch it again.") from None
 
 
 def _extracted(archive: tarfile.TarFile, place: Path) -> Iterator[Path]:
@@ -67,11 +68,11 @@ def _extracted(archive: tarfile.TarFile, place: Path) -> Iterator[Path]:
     total = 0
     for member in archive:
         target = place / Path(member.name).name
+        total += member.size  # also of what is passed over, which takes its time too
         content = archive.extractfile(member) if member.isreg() and target.suffix in PARTS else None
-        if content is None:
+        if total <= MOST_BYTES and content is None:
             continue
-        total += member.size
-        if total > MOST_BYTES or target.exists():
+        if total > MOST_BYTES or content is None or target.exists():
             raise UserError("The archive is larger than 8 GB, or holds two files of the same name. Unpack it yourself.")
         log = files.AppendLog(target)
         while chunk := content.read(CHUNK):
@@ -123,9 +124,7 @@ def _convert(weights: Path, vocabulary: Path, out: Path) -> dict[str, Any]:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest}
+    return {"name": path.name, "bytes": path.stat().st_size, "sha256": reading.sha256(path)}
 
 
 def _card(bundle: Bundle, model: FastaiModel, added: list[str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from ulmfit_core.data.batches import Documents, LanguageBatches
 from ulmfit_core.data.feed import Feed
 from ulmfit_core.inference import watched
 from ulmfit_core.inference.generate import continue_text
-from ulmfit_core.models.awd_lstm import State, detach
+from ulmfit_core.models.awd_lstm import State, detach, joined, sliced
 from ulmfit_core.models.dropout import unknown_noise
 from ulmfit_core.models.language_model import LanguageModel, activation_penalty
 from ulmfit_core.run import Run
@@ -61,6 +60,7 @@ class LanguageModelStage:
         self._pass_tokens = settings.tokens_per_pass or _tokens_per_pass(model)
         batch, bptt = batches.language_window(train.tokens, self._device.type != "cpu", self._pass_tokens)
         batch, bptt = settings.batch_size or batch, settings.bptt or bptt
+        self.sizes = {"batch_size": batch, "bptt": bptt}
         by_epoch = batches.windows_of_phases(planned_phases(settings, len(self.groups())), bptt)
         self._train = LanguageBatches(
             train, batch * settings.accumulate, bptt, seed=settings.seed, variable=settings.variable_bptt,
@@ -73,6 +73,7 @@ class LanguageModelStage:
             general.documents, batch, bptt, seed=settings.seed, train=False
         )
         self._pass_rows = batch
+        self._halved = 0
         self._steps: dict[int, int] = {}
         self._current: tuple[int, Feed] | None = None
         self.share(ALONE)
@@ -115,18 +116,16 @@ class LanguageModelStage:
         inputs, targets = (rows[self._mine] for rows in self._windows(epoch)[index])
         own, length = inputs.shape
         batch = self._train.batch
-        rows = self._rows_of_pass(length)
         states: list[State] = []
         total = torch.zeros((), device=self._device)
-        for start in range(0, own, rows):
+        for part in _parts(own, self._rows_of_pass(length)):
             poll()
-            part = slice(start, min(own, start + rows))
             share = (part.stop - part.start) / batch
-            loss, objective, new_state = self._pass(inputs[part], targets[part], _rows(state, part), rng)
+            loss, objective, new_state = self._pass(inputs[part], targets[part], sliced(state, part), rng)
             differentiate(objective * share)
             total += loss * share
             states.append(detach(new_state))
-        return StepResult(total, batch * length, batch * length, length / self._train.bptt_of(epoch), _joined(states))
+        return StepResult(total, batch * length, batch * length, length / self._train.bptt_of(epoch), joined(states))
 
     def _pass(
         self, inputs: Tensor, targets: Tensor, state: State, rng: torch.Generator
@@ -147,6 +146,14 @@ class LanguageModelStage:
         objective.backward()
         return len(inputs)
 
+    def halve_passes(self, times: int = 1) -> str:
+        length = self.sizes["bptt"]
+        if self._rows_of_pass(length) == 1:
+            return ""
+        self._halved += times
+        rows = self._rows_of_pass(length)
+        return f"{rows} row{'s' * (rows > 1)} of about {length} tokens"
+
     def validate(self, run: Run) -> dict[str, float]:
         """Loss per token, perplexity and next-token accuracy over every token of the validation text."""
         mean, accuracy = self._measure(self._valid, run, "Validating")
@@ -160,9 +167,12 @@ class LanguageModelStage:
         scores: list[tuple[Tensor, Tensor, Tensor]] = []
         for index in run.track(range(len(epoch)), label):
             inputs, targets = windows[index]
-            features = self.model.read(inputs, state)
-            state = features.state
-            scores.append(self.model.score(features.dropped, targets))
+            states: list[State] = []
+            for part in _parts(text.batch, max(1, text.batch >> self._halved)):
+                features = self.model.read(inputs[part], sliced(state, part))
+                states.append(features.state)
+                scores.append(self.model.score(features.dropped, targets[part]))
+            state = joined(states)
         loss, right, count = (float(torch.stack(part).cpu().double().sum()) for part in zip(*scores, strict=True))
         return loss / count if count else math.nan, right / max(1, count)
 
@@ -189,7 +199,8 @@ class LanguageModelStage:
         return self._current[1]
 
     def _rows_of_pass(self, length: int) -> int:
-        return max(1, min(self._pass_rows, self._pass_tokens // length))
+        own = self._mine.stop - self._mine.start
+        return max(1, min(own, self._pass_rows, self._pass_tokens // length) >> self._halved)
 
 
 def _tokens_per_pass(model: LanguageModel) -> int:
@@ -198,15 +209,9 @@ def _tokens_per_pass(model: LanguageModel) -> int:
     return devices.tokens_per_pass(model.encoder.embedding.device, outputs, parameters)
 
 
-def _rows(state: State, part: slice) -> State:
-    return [(h[:, part].contiguous(), c[:, part].contiguous()) for h, c in state]
-
-
-def _joined(states: list[State]) -> Any:
-    if len(states) == 1:
-        return states[0]
-    layers = zip(*states, strict=True)
-    return [(torch.cat([h for h, _ in layer], 1), torch.cat([c for _, c in layer], 1)) for layer in layers]
+def _parts(rows: int, most: int) -> list[slice]:
+    """All rows in order, at most so many in a part."""
+    return [slice(start, min(rows, start + most)) for start in range(0, rows, most)]
 
 
 def held_out(

@@ -25,14 +25,15 @@ from ulmfit_core.data.unseen import Unseen, open_unseen, settings_for
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference.answer_files import AnsweredRow, AnswerFile, Layout, format_of
 from ulmfit_core.inference.predictor import Prediction, Predictor, as_record
-from ulmfit_core.jobs.unfinished import Part, content_hash, part_of, read_state, text_hash
+from ulmfit_core.jobs.unfinished import Part, part_of, path_hash, read_state, text_hash
 from ulmfit_core.project import Project
 from ulmfit_core.run import Run, Stopped
+from ulmfit_core.text.portions import portions
 
-# A window: what is answered and written as one. The characters are about 250,000 tokens, a few seconds of work.
-ROWS, CHARACTERS = 4096, 1_000_000
+# A window: what is answered and written as one, and what a stop loses at most. It takes a second or a few.
+ROWS, CHARACTERS = 1024, 250_000
 # Of a window, what is asked at once: the progress moves between these.
-ROWS_AT_ONCE, CHARACTERS_AT_ONCE = 1024, 250_000
+ROWS_AT_ONCE, CHARACTERS_AT_ONCE = 1024, 125_000
 REASONS_KEPT = 100  # different ones that are counted
 LABEL = "Answering"
 
@@ -152,7 +153,7 @@ def _tell_model(predictor: Predictor, run: Run) -> None:
 
 
 def _answered(source: Unseen, predictor: Predictor, run: Run, tally: Tally, skip: int = 0) -> Iterator[AnsweredRow]:
-    """The rows with their answers, a window at a time (see `_windows`), without those of the part that is done."""
+    """The rows with their answers, a window at a time, without those of the part that is done."""
     return chain.from_iterable(_answered_windows(source, predictor, run, tally, skip))
 
 
@@ -165,7 +166,7 @@ def _answered_windows(
     for number, _ in enumerate(islice(rows, skip)):
         if number % ROWS == 0:
             run.poll()
-    for window in _windows(rows):
+    for window in portions(rows, _length, ROWS, CHARACTERS):
         progress = _Progress(run, tally.rows, window, source.source.position.share)
         answers = _answers(predictor, window, progress)
         for row, answer in zip(window, answers, strict=True):
@@ -174,17 +175,8 @@ def _answered_windows(
         yield [_answered_row(row, answer, source) for row, answer in zip(window, answers, strict=True)]
 
 
-def _windows(rows: Iterator[Row | BadRow]) -> Iterator[list[Row | BadRow]]:
-    """Up to ROWS rows, and fewer where they have more than CHARACTERS characters: a function of the rows alone."""
-    window, characters = list[Row | BadRow](), 0
-    for row in rows:
-        window.append(row)
-        characters += len(row.text) if isinstance(row, Row) else 0
-        if len(window) == ROWS or characters >= CHARACTERS:
-            yield window
-            window, characters = [], 0
-    if window:
-        yield window
+def _length(row: Row | BadRow) -> int:
+    return len(row.text) if isinstance(row, Row) else 0
 
 
 def _answers(predictor: Predictor, window: list[Row | BadRow], progress: _Progress) -> list[Prediction | None]:
@@ -199,17 +191,10 @@ def _answers(predictor: Predictor, window: list[Row | BadRow], progress: _Progre
 
 
 def _slices(window: list[Row | BadRow]) -> Iterator[list[int]]:
-    """Places of the usable rows by length, in parts of up to ROWS_AT_ONCE or about CHARACTERS_AT_ONCE characters."""
+    """Places of the usable rows by length, in groups that are asked at once."""
     lengths = {place: len(row.text) for place, row in enumerate(window) if isinstance(row, Row)}
-    part, characters = list[int](), 0
-    for place in sorted(lengths, key=lambda place: lengths[place]):
-        part.append(place)
-        characters += lengths[place]
-        if len(part) == ROWS_AT_ONCE or characters >= CHARACTERS_AT_ONCE:
-            yield part
-            part, characters = [], 0
-    if part:
-        yield part
+    by_length = sorted(lengths, key=lengths.__getitem__)
+    return portions(by_length, lengths.__getitem__, ROWS_AT_ONCE, CHARACTERS_AT_ONCE)
 
 
 def _answered_row(row: Row | BadRow, answer: Prediction | None, source: Unseen) -> AnsweredRow:
@@ -223,7 +208,7 @@ class _Progress:
 
     def __init__(self, run: Run, done: int, window: Sequence[Row | BadRow], share: float):
         self.run, self._done, self._rows = run, float(done), len(window)
-        self._characters = sum(len(row.text) for row in window if isinstance(row, Row))
+        self._characters = sum(map(_length, window))
         self._total = max((done + len(window)) / min(share, 1.0) if share > 0 else 0.0, done + len(window))
         run.emit(events.Progress(LABEL, self._done, self._total))
 
@@ -241,7 +226,7 @@ def _made_with(project: Project, source: Unseen, eight_bits: bool) -> dict[str, 
     asked = [source.settings.model_dump(mode="json", exclude={"data"}), project.recipe.answers.model_dump(), eight_bits]
     program = [__version__, device.best_device().type]
     return {
-        "the input": text_hash(str([content_hash(path) for path in paths])),
+        "the input": text_hash(str([path_hash(path) for path in paths])),
         "the classifier": _model_hash(project),
         "the settings": text_hash(json.dumps(asked, sort_keys=True)),
         "the program": text_hash(str(program)),
@@ -251,7 +236,7 @@ def _made_with(project: Project, source: Unseen, eight_bits: bool) -> dict[str, 
 def _model_hash(project: Project) -> str:
     """Of its files, and of the corrections that were kept since, which may add a label."""
     folder = project.bundle_folder("classify")
-    parts = [(path.name, content_hash(path)) for path in sorted(folder.iterdir())]
+    parts = [(path.name, path_hash(path)) for path in sorted(folder.iterdir())]
     return text_hash(str([*parts, version_of(project)]))
 
 

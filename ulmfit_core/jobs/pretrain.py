@@ -10,6 +10,7 @@ from ulmfit_core import device as devices
 from ulmfit_core.data.batches import Documents
 from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
+from ulmfit_core.jobs import began
 from ulmfit_core.jobs.insight import wishes_of
 from ulmfit_core.jobs.language_model_stage import LanguageModelStage, held_out
 from ulmfit_core.jobs.training_job import open_tokens, train_and_save
@@ -31,11 +32,12 @@ def pretrain(project: Project, run: Run, resume: bool = False) -> dict[str, Any]
 
 def make_stage(project: Project, run: Run) -> tuple[LanguageModelStage, Bundle]:
     """A fresh model over the general text, and the bundle it will be."""
-    settings, network = project.recipe.pretrain, project.recipe.model
+    settings, network = began.with_sizes(project.recipe.pretrain, run.folder), project.recipe.model
     vocab = Vocabulary.load(project.vocab_folder)
     tokens = open_tokens(project, vocab, "corpus")
     train, valid = split(tokens, settings.seed)
-    model = bundles.new_language_model(network, vocab.size, settings).to(devices.best_device())
+    model = bundles.new_language_model(network, vocab.size, settings)
+    model.to(devices.best_device(settings.device))
     stage = LanguageModelStage("pretrain", settings, model, vocab, train, valid, wishes_of(project))
     return stage, Bundle("language_model", network, model, vocab)
 

@@ -34,6 +34,8 @@ def lead_or_follow(work: Callable[[], None]) -> None:
     if not ranks.first:
         _follow(ranks)
         return
+    # torchrun ends all as soon as one has failed; the first, which will notice, has yet to tell how it ended.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         work()
     finally:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from ulmfit_core import __version__, events
+from ulmfit_core import __version__, events, storage
 from ulmfit_core.config import SCRATCH
 from ulmfit_core.data import tokens
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.data.tokens import Tokens
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference import snapshot
+from ulmfit_core.jobs import began
 from ulmfit_core.jobs.base import base_folder
 from ulmfit_core.jobs.blend import decision
 from ulmfit_core.jobs.together import invite
@@ -25,7 +27,7 @@ from ulmfit_core.models.language_model import LanguageModel
 from ulmfit_core.project import TITLES, Project
 from ulmfit_core.run import Run
 from ulmfit_core.text.vocab import Vocabulary
-from ulmfit_core.training import threads
+from ulmfit_core.training import checkpoint, threads
 from ulmfit_core.training.stage import Stage
 from ulmfit_core.training.trainer import Trainer
 
@@ -82,10 +84,12 @@ def train_and_save(
     `after_training` may add to the bundle; what it returns enters the report.
     """
     folder = run.folder or project.folder / "runs" / "silent"
+    inputs = began.same_inputs(project, stage, bundle.vocab, folder)
     device = next(stage.model.parameters()).device
     count = 0 if resume else threads.choose(stage, run)
     ranks = invite(project, run, stage, folder, resume, count)
-    trainer = Trainer(stage, run, folder, device, count, ranks)
+    trainer = Trainer(stage, run, folder, device, count, ranks, inputs)
+    trainer.after_save = _keeping_to_limit(project, run, folder)
     lent = run.lending(lambda: snapshot.take(stage.name, trainer.at.step, bundle))
     with threads.kept(), lent:
         with ranks.one_fate():
@@ -97,9 +101,31 @@ def train_and_save(
         report["transductive"] = True
     bundle.facts = {"stage": stage.name, "run": folder.name, **report}
     target = project.bundle_folder(stage.name)
-    bundles.save(target, bundle, model_card(project, stage.name, bundle, best))
+    run.refuse_gone()
+    card = model_card(project, stage.name, bundle, best)
+    run.when_there_is_room(lambda: bundles.save(target, bundle, card), checkpoint.bytes_of(stage.model.state_dict()))
+    checkpoint.drop_older(folder / storage.FOLDER)  # nobody goes on from what is finished
     run.emit(events.Artefact("bundle", str(target)))
     return report
+
+
+def _keeping_to_limit(project: Project, run: Run, folder: Path) -> Callable[[], None]:
+    """Called after each checkpoint: others give way where all take more than they may, at last the one before it."""
+    told = False
+
+    def look() -> None:
+        nonlocal told
+        sentence = storage.make_room(project, folder)
+        if sentence:
+            run.message(sentence)
+        if storage.is_over(project) and checkpoint.drop_older(folder / storage.FOLDER) and not told:
+            told = True
+            run.message(
+                f"{storage.summary(project)} Only the last checkpoint is kept, so that one that a disk damages cannot "
+                "be replaced by the one before. Raise the limit or delete old runs.", "warning",
+            )  # fmt: skip
+
+    return look
 
 
 def model_card(project: Project, step: str, bundle: Bundle, best: dict[str, float]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ulmfit_core import files
+from ulmfit_core import files, reading
 from ulmfit_core.errors import UserError
 
 FORMAT = 1
@@ -66,6 +66,7 @@ class Part:
         with _writing(out):
             out.parent.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(out)
+            files.clear_abandoned(out.parent, _state_of(out).name)
             self._log = files.AppendLog(self.path)
             self._log.truncate(before.offset if before else 0)
             if before:
@@ -93,7 +94,7 @@ class Part:
             _state_of(self._out).unlink(missing_ok=True)
 
     def close(self) -> None:
-        self._log.close()
+        self._log.abandon()  # what was kept is on disk; the rest is not gone on with
         if self._lock:
             self._lock.remove()
 
@@ -136,11 +137,10 @@ def _lock(out: Path) -> files.LockFile | None:
 # Hashes
 
 
-def content_hash(path: Path) -> str:
+def path_hash(path: Path) -> str:
     """Of a file's bytes; of a folder the names, sizes and times of what is in it."""
     if not path.is_dir():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return reading.sha256(path)
     found = sorted((str(each.relative_to(path)), each.stat()) for each in path.rglob("*") if each.is_file())
     return text_hash(str([(name, stat.st_size, stat.st_mtime_ns) for name, stat in found]))
 

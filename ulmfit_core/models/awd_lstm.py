@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import torch
@@ -113,3 +113,16 @@ def _layers(cell: str, sizes: list[int], weight_drop: float) -> list[nn.Module]:
 def detach(state: State) -> State:
     """The same numbers, in float32 and without their history: where back-propagation through time ends."""
     return [(h.detach().float(), c.detach().float()) for h, c in state]
+
+
+def sliced(state: State, part: slice) -> State:
+    """The state of some rows of a batch."""
+    return [(h[:, part].contiguous(), c[:, part].contiguous()) for h, c in state]
+
+
+def joined(states: Sequence[State]) -> State:
+    """The states of several batches, one below the other, as one batch's."""
+    if len(states) == 1:
+        return states[0]
+    layers = zip(*states, strict=True)
+    return [(torch.cat([h for h, _ in pairs], 1), torch.cat([c for _, c in pairs], 1)) for pairs in layers]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import nn
@@ -16,7 +14,7 @@ from torch import nn
 from ulmfit_core import __version__, files
 from ulmfit_core.config import ClassifySettings, ModelSettings, StageSettings
 from ulmfit_core.errors import UserError
-from ulmfit_core.models import decoder, int8
+from ulmfit_core.models import decoder, description, int8, weights
 from ulmfit_core.models.awd_lstm import AwdLstm
 from ulmfit_core.models.classifier import Classifier, Head
 from ulmfit_core.models.dropout import Dropouts
@@ -24,10 +22,6 @@ from ulmfit_core.models.language_model import LanguageModel
 from ulmfit_core.models.scope import Scope
 from ulmfit_core.models.word_counts import Exponents, Pool, WordCounts
 from ulmfit_core.text.vocab import Vocabulary
-
-# 2: a classifier whose probabilities are pooled; 3: weights in eight bits; 4: a classifier that tells unknown texts,
-# whatever its weights; otherwise a bundle stays 1, which older programs can read.
-VERSION = 4
 
 
 @dataclass
@@ -84,9 +78,9 @@ def new_classifier(encoder: AwdLstm, classes: int, settings: ClassifySettings) -
 def save(folder: Path, bundle: Bundle, card: str, eight_bits: bool = False) -> None:
     """Write the bundle as a whole or not at all; with `eight_bits` its matrices as int8 with a scale a row."""
     with files.replacing_folder(folder) as fresh:
-        weights = {name: value.detach().cpu().contiguous() for name, value in bundle.model.state_dict().items()}
-        weights = int8.packed(weights) if eight_bits else weights
-        files.write_bytes(fresh / "weights.safetensors", safetensors.torch.save(weights))
+        stored = {name: value.detach().cpu().contiguous() for name, value in bundle.model.state_dict().items()}
+        stored = int8.packed(stored) if eight_bits else stored
+        files.write_bytes(fresh / "weights.safetensors", safetensors.torch.save(stored))
         record = _description(bundle)
         if bundle.pool:
             record["blend"] = _saved_pool(fresh, bundle.pool)
@@ -121,27 +115,38 @@ def _description(bundle: Bundle) -> dict[str, Any]:
 
 
 def load(folder: Path) -> Bundle:
-    """Read a bundle; nothing in it is executed. Raises UserError where it is damaged, foreign or too new."""
-    record = _read_description(folder)
+    """Read a bundle; nothing in it is executed. Raises UserError where it is damaged, foreign or too new.
+
+    Sizes are those that the weights' file has, so that no more memory is asked for than it fills.
+    """
+    record = description.read(folder)
     vocab = Vocabulary.load(folder)
     if vocab.hash != record["vocabulary"]["hash"]:
         raise UserError(f"{folder}: the vocabulary does not belong to this model. Restore the folder from its source.")
-    network = ModelSettings.model_validate(record["network"])
-    encoder = new_encoder(network, vocab.size)
-    labels = record.get("labels", [])
-    language = record["kind"] == "language_model"
-    model: nn.Module = _language_model(encoder, network) if language else _classifier(encoder, record)
-    try:
-        model.load_state_dict(int8.unpacked(safetensors.torch.load_file(folder / "weights.safetensors")))
-    except (RuntimeError, ValueError, safetensors.SafetensorError, OSError) as error:
-        raise UserError(
-            f"{folder}: weights.safetensors does not fit model.json ({str(error).splitlines()[0]})."
-        ) from None
-    model.eval()
+    model = _filled(folder / "weights.safetensors", record, vocab.size)
     pool = _pool(folder, record)
     scope = Scope.load(folder, str(record["scope"])) if "scope" in record else None
-    cut = record.get("max_tokens", 0)
-    return Bundle(record["kind"], network, model, vocab, labels, cut, record["facts"], pool, scope)
+    cut, network = record.get("max_tokens", 0), ModelSettings.model_validate(record["network"])
+    return Bundle(record["kind"], network, model, vocab, record.get("labels", []), cut, record["facts"], pool, scope)
+
+
+def _filled(path: Path, record: dict[str, Any], vocabulary: int) -> nn.Module:
+    """The model that the record describes with the weights of the file, in evaluation mode."""
+    try:
+        with torch.device("meta"):
+            described = _described(record, vocabulary)
+        loaded = weights.load(path, described)
+    except ValueError as error:
+        raise UserError(f"{path.parent}: {path.name} does not fit model.json ({error}).") from None
+    model = _described(record, vocabulary)
+    model.load_state_dict(loaded)
+    return model.eval()
+
+
+def _described(record: dict[str, Any], vocabulary: int) -> nn.Module:
+    network = ModelSettings.model_validate(record["network"])
+    encoder = new_encoder(network, vocabulary)
+    return _language_model(encoder, network) if record["kind"] == "language_model" else _classifier(encoder, record)
 
 
 def _pool(folder: Path, record: dict[str, Any]) -> Pool | None:
@@ -157,19 +162,6 @@ def _pool(folder: Path, record: dict[str, Any]) -> Pool | None:
         f"{folder / 'model.json'}: what it says of how answers are made (“blend”) is damaged. "
         "Restore the folder from its source, or train the classifier again."
     )
-
-
-def _read_description(folder: Path) -> dict[str, Any]:
-    path = folder / "model.json"
-    if not path.exists():
-        raise UserError(f"{folder} holds no model: model.json is missing. Train the stage that makes it first.")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is damaged: {error}. Restore the folder from its source.") from None
-    if record.get("format", 0) > VERSION:
-        raise UserError(f"{path} was written by a newer version of this program. Update it to open the model.")
-    return record
 
 
 def _classifier(encoder: AwdLstm, record: dict[str, Any]) -> Classifier:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from ulmfit_core import reading
 from ulmfit_core.config import ModelSettings
 from ulmfit_core.errors import UserError
 from ulmfit_core.models import inert_pickle
@@ -113,13 +115,14 @@ def _sizes(weights: Mapping[str, Tensor], path: Path) -> ModelSettings:
 
 def read_words(path: Path) -> list[str]:
     """The words of a pickled vocabulary (itos.pkl, vocab.pkl) by id. Raises UserError where it is none."""
-    with path.open("rb") as file:
-        try:
-            value = inert_pickle.read(file, {FASTCORE_LIST})
-        except Unexpected as error:
-            raise UserError(inert_pickle.refusal(path.name, error.name)) from None
-        except ValueError as error:
-            raise UserError(f"{path.name} is neither a file of torch nor a pickled list of words ({error}).") from None
+    content = BytesIO(reading.content(path))  # which gives no more than there is, whatever length a pickle asks for
+    try:
+        value = inert_pickle.read(content, {FASTCORE_LIST})
+    except Unexpected as error:
+        raise UserError(inert_pickle.refusal(path.name, error.name)) from None
+    except ValueError as error:
+        reason = reading.shortened(str(error))
+        raise UserError(f"{path.name} is neither a file of torch nor a pickled list of words ({reason}).") from None
     if isinstance(value, Record) and isinstance(value.state, dict):
         value = value.state.get("items")
     if not isinstance(value, (list, tuple)) or not all(isinstance(word, str) for word in value):

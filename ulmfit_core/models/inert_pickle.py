@@ -25,6 +25,8 @@ SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 MEANINGLESS = {"PROTO", "FRAME"}
 DICTIONARIES = {("collections", "OrderedDict"), ("collections", "defaultdict")}
 
+# A vocabulary takes two for each word; a step makes less than a hundred bytes that are not in the file.
+MOST_STEPS = 2_000_000
 # Names that begin so belong to objects with behaviour, not to weights.
 OBJECTS = ("fastai.", "fastai2.", "torch.nn.", "functools.", "__main__.")
 
@@ -81,7 +83,9 @@ def read(file: IO[bytes], expected: set[Name]) -> Any:
     """
     machine = _Machine(expected)
     try:
-        for opcode, argument, _ in pickletools.genops(file):
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+            if count > MOST_STEPS:
+                raise ValueError("the pickle is longer than any of weights or words")
             if opcode.name == "STOP":
                 return machine.pop()
             machine.step(opcode.name, argument)

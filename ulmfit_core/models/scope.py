@@ -7,7 +7,6 @@ out-of-scope texts best among what needs no second model. Read from one file tha
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,9 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from ulmfit_core import files
+from ulmfit_core import files, reading
 from ulmfit_core.errors import UserError
+from ulmfit_core.models.checks import content_hash, require
 
 FILE = "scope.safetensors"
 SIGNS = 3
@@ -108,19 +108,18 @@ class Scope:
             "tail": np.array([tail.start, tail.share, tail.scale]), "rows": np.array([self.rows]),
         })  # fmt: skip
         files.write_bytes(folder / FILE, content)
-        return _hash(content)
+        return content_hash(content)
 
     @classmethod
     def load(cls, folder: Path, expected: str) -> Scope:
         """Raises UserError where the file is absent, damaged or of another model than `expected` says."""
         try:
-            content = (folder / FILE).read_bytes()
-            if _hash(content) != expected:
-                raise ValueError("it is not the one that was saved with this model")
+            content = reading.content(folder / FILE)
+            require(content_hash(content) == expected, "it is not the one that was saved with this model")
             return _checked(safetensors.numpy.load(content))
-        except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
             raise UserError(
-                f"{folder}: {FILE}, which tells unknown texts, cannot be used: {error}. "
+                f"{folder}: {FILE}, which tells unknown texts, cannot be used: {reading.shortened(str(error))}. "
                 "Restore the folder from its source, or train the classifier again."
             ) from None
 
@@ -130,28 +129,19 @@ def summed(found: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> np.ndar
     return ((found - centre) / spread).sum(1)
 
 
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
 def _checked(stored: dict[str, np.ndarray]) -> Scope:
     """Raises ValueError or KeyError at what no fit could have left."""
     table, points, tail = stored["pairs"], stored["points"], stored["tail"]
     bits = int(8 * len(table)).bit_length() - 1
-    _require(table.dtype == np.uint8 and table.shape == (1 << max(bits - 3, 0),), "its table of pairs has a wrong size")
-    _require(FEWEST_BITS <= bits <= MOST_BITS, "its table of pairs has a wrong size")
+    require(table.dtype == np.uint8 and table.shape == (1 << max(bits - 3, 0),), "its table of pairs has a wrong size")
+    require(FEWEST_BITS <= bits <= MOST_BITS, "its table of pairs has a wrong size")
     for name, shape in (("centre", (SIGNS,)), ("spread", (SIGNS,)), ("points", points.shape), ("tail", (3,))):
         value = stored[name]
-        _require(value.shape == shape and value.dtype == np.float64, f"its {name} has a wrong size")
-        _require(bool(np.isfinite(value).all()), f"its {name} holds no number")
-    _require(points.ndim == 1 and 2 <= len(points) <= MOST_POINTS, "its points have a wrong size")
-    _require(bool((np.diff(points) >= 0).all()) and bool((stored["spread"] > 0).all()), "its points are in disorder")
-    _require(0 < tail[1] <= 1 and tail[2] > 0, "its tail is impossible")
-    _require(stored["rows"].shape == (1,) and stored["rows"].dtype == np.int64, "its rows are no number")
+        require(value.shape == shape and value.dtype == np.float64, f"its {name} has a wrong size")
+        require(bool(np.isfinite(value).all()), f"its {name} holds no number")
+    require(points.ndim == 1 and 2 <= len(points) <= MOST_POINTS, "its points have a wrong size")
+    require(bool((np.diff(points) >= 0).all()) and bool((stored["spread"] > 0).all()), "its points are in disorder")
+    require(0 < tail[1] <= 1 and tail[2] > 0, "its tail is impossible")
+    require(stored["rows"].shape == (1,) and stored["rows"].dtype == np.int64, "its rows are no number")
     place = Tail(*(float(value) for value in tail))
     return Scope(int(stored["rows"][0]), Pairs(table), stored["centre"], stored["spread"], points, place)
-
-
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise ValueError(otherwise)

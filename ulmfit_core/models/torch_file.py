@@ -6,6 +6,7 @@ for. What the file holds besides the weights, such as the optimizer's moments, i
 
 from __future__ import annotations
 
+import errno
 import mmap
 import zipfile
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from torch import Tensor
 from ulmfit_core.errors import UserError
 from ulmfit_core.models import inert_pickle
 from ulmfit_core.models.inert_pickle import Global, Name, Record, Reference, Unexpected
+from ulmfit_core.reading import shortened
 
 # The first value of a file in the older format.
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -92,8 +94,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             return _read_zip(file, path) if zipfile.is_zipfile(file) else _read_legacy(file, path)
     except Unexpected as error:
         raise UserError(inert_pickle.refusal(path.name, error.name)) from None
-    except (ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise UserError(f"{path.name} is damaged: {error}. Fetch it or save it again.") from None
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # which a place before the file's beginning is
+            raise
+        raise UserError(f"{path.name} is damaged: {shortened(str(error))}. Fetch it or save it again.") from None
 
 
 def _read_zip(file: IO[bytes], path: Path) -> dict[str, Tensor]:

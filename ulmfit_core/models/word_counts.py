@@ -6,7 +6,6 @@ The terms are words and pairs of words; text before them is lowercased. Nothing 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ import safetensors
 import safetensors.numpy
 from scipy.sparse import csr_matrix
 
-from ulmfit_core import files
+from ulmfit_core import files, reading
 from ulmfit_core.errors import UserError
+from ulmfit_core.models.checks import content_hash, require
 
 TERMS, NUMBERS = "word_counts.json", "word_counts.safetensors"
 # The most common ones. Fitted on 20,000 IMDb reviews, 100,000, 200,000 and 300,000 of them take 1.9, 3.9 and 5.9 MB in
@@ -69,9 +69,20 @@ class WordCounts:
         return self._vectorizer.transform(texts)
 
     @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The place of each term in `terms`."""
+        return {term: number for number, term in enumerate(self.terms)}
+
+    @cached_property
+    def rarity(self) -> np.ndarray:
+        """(terms,): the inverse document frequency by which each count is multiplied."""
+        rarity: np.ndarray = np.log((1 + self.rows) / (1 + self.document_counts)) + 1
+        return rarity
+
+    @cached_property
     def _vectorizer(self) -> Any:
-        vectorizer = new_vectorizer(vocabulary={term: number for number, term in enumerate(self.terms)})
-        vectorizer.idf_ = np.log((1 + self.rows) / (1 + self.document_counts)) + 1
+        vectorizer = new_vectorizer(vocabulary=self.numbers)
+        vectorizer.idf_ = self.rarity
         return vectorizer
 
     def save(self, folder: Path) -> str:
@@ -85,19 +96,18 @@ class WordCounts:
         written = json.dumps(facts, ensure_ascii=False).encode(), safetensors.numpy.save(numbers)
         for name, content in zip((TERMS, NUMBERS), written, strict=True):
             files.write_bytes(folder / name, content)
-        return _hash(*written)
+        return content_hash(*written)
 
     @classmethod
     def load(cls, folder: Path, expected: str, labels: int) -> WordCounts:
         """Raises UserError where a file is absent, damaged or of another model than `expected` says."""
         try:
-            written = [(folder / name).read_bytes() for name in (TERMS, NUMBERS)]
-            if _hash(*written) != expected:
-                raise ValueError("they are not those that were saved with this model")
-            return _checked(json.loads(written[0]), safetensors.numpy.load(written[1]), labels)
-        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+            written = [reading.content(folder / name) for name in (TERMS, NUMBERS)]
+            require(content_hash(*written) == expected, "they are not those that were saved with this model")
+            return _checked(reading.parsed(written[0]), safetensors.numpy.load(written[1]), labels)
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, safetensors.SafetensorError) as error:
             raise UserError(
-                f"{folder}: the word counts in {TERMS} and {NUMBERS} cannot be used: {error}. "
+                f"{folder}: the word counts in {TERMS} and {NUMBERS} cannot be used: {reading.shortened(str(error))}. "
                 "Restore the folder from its source, or train the classifier again."
             ) from None
 
@@ -155,10 +165,6 @@ def new_vectorizer(**options: Any) -> Any:
     return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, **options)
 
 
-def _hash(terms: bytes, numbers: bytes) -> str:
-    return hashlib.sha256(hashlib.sha256(terms).digest() + hashlib.sha256(numbers).digest()).hexdigest()[:16]
-
-
 def _checked(facts: dict[str, Any], numbers: dict[str, np.ndarray], labels: int) -> WordCounts:
     """Raises ValueError, KeyError or TypeError at what no fit could have left."""
     counts = np.asarray(facts["document_counts"])
@@ -166,7 +172,7 @@ def _checked(facts: dict[str, Any], numbers: dict[str, np.ndarray], labels: int)
         facts["rows"], facts["terms"], counts, facts["classes"], labels,
         numbers["coefficients"], numbers["intercept"],
     )  # fmt: skip
-    _require(facts["labels"] == labels, "they are for other labels")
+    require(facts["labels"] == labels, "they are for other labels")
     _check_terms(words)
     _check_numbers(words)
     return words
@@ -174,26 +180,21 @@ def _checked(facts: dict[str, Any], numbers: dict[str, np.ndarray], labels: int)
 
 def _check_terms(words: WordCounts) -> None:
     terms, counts = words.terms, words.document_counts
-    _require(type(words.rows) is int and isinstance(terms, list), "they hold no list of terms")
-    _require(0 < len(terms) <= MOST_TERMS and all(type(term) is str for term in terms), "they hold no list of terms")
-    _require(len(set(terms)) == len(terms), "a term is there twice")
-    _require(counts.shape == (len(terms),) and counts.dtype == np.int64, "a term lacks its count")
-    _require(bool(counts.min() >= 1 and counts.max() <= words.rows), "a count is impossible")
+    require(type(words.rows) is int and isinstance(terms, list), "they hold no list of terms")
+    require(0 < len(terms) <= MOST_TERMS and all(type(term) is str for term in terms), "they hold no list of terms")
+    require(len(set(terms)) == len(terms), "a term is there twice")
+    require(counts.shape == (len(terms),) and counts.dtype == np.int64, "a term lacks its count")
+    require(bool(counts.min() >= 1 and counts.max() <= words.rows), "a count is impossible")
 
 
 def _check_numbers(words: WordCounts) -> None:
     classes, size = words.classes, len(words.intercept)
     places = isinstance(classes, list) and all(type(number) is int for number in classes)
-    _require(places and len(classes) >= 2 and classes == sorted(set(classes)), "the classes are no list of numbers")
-    _require(classes[0] >= 0 and classes[-1] < words.labels, "a class is none of the labels")
-    _require(size == (1 if len(classes) == 2 else len(classes)), "there are not as many numbers as classes")
-    _require(words.coefficients.shape == (size, len(words.terms)), "there are not as many numbers as terms")
-    _require(words.intercept.shape == (size,), "there are not as many numbers as classes")
-    _require(words.coefficients.dtype == np.float16, "a coefficient is not of half precision")
-    _require(words.intercept.dtype == np.float32, "an intercept is not of single precision")
-    _require(bool(np.isfinite(words.coefficients).all() and np.isfinite(words.intercept).all()), "a number is none")
-
-
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise ValueError(otherwise)
+    require(places and len(classes) >= 2 and classes == sorted(set(classes)), "the classes are no list of numbers")
+    require(classes[0] >= 0 and classes[-1] < words.labels, "a class is none of the labels")
+    require(size == (1 if len(classes) == 2 else len(classes)), "there are not as many numbers as classes")
+    require(words.coefficients.shape == (size, len(words.terms)), "there are not as many numbers as terms")
+    require(words.intercept.shape == (size,), "there are not as many numbers as classes")
+    require(words.coefficients.dtype == np.float16, "a coefficient is not of half precision")
+    require(words.intercept.dtype == np.float32, "an intercept is not of single precision")
+    require(bool(np.isfinite(words.coefficients).all() and np.isfinite(words.intercept).all()), "a number is none")

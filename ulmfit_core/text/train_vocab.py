@@ -7,6 +7,7 @@ this file (`main`), and holds or ends the whole child.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import math
 import os
@@ -36,6 +37,9 @@ SHRUNK = re.compile(r"EM sub_iter=\d+ size=(\d+)")
 MERGED = re.compile(r" merges=(\d+) |Completed (\d+) merge steps")
 TOO_SMALL = re.compile(r"smaller than required_chars\D*(\d+) vs (\d+)")
 TOO_SMALL_FOR_BYTES = re.compile(r"\(vocab_size\) >= \(0\)")
+# As the system names them, in whatever SentencePiece says of them.
+DISK = re.compile(r"No space left on device|Disk quota exceeded|Input/output error|Read-only file system")
+LAST_FIELD = b"identity"  # of a model's file: the name of its normalisation
 BYTES = 256
 # The three parts of the work; how long the second one takes is not known before it ends.
 SAMPLE_LABEL, SEED_LABEL = "Preparing the texts to learn from", "Looking for frequent pieces"
@@ -52,7 +56,8 @@ def train(prepared: Iterable[str], settings: VocabSettings, folder: Path, run: R
     """
     write_sample(folder / "sample.txt", _followed(prepared, settings.sample_mb * 1e6, run))
     arguments = json.dumps(_arguments(settings))
-    command = [sys.executable, "-m", "ulmfit_core.text.train_vocab", arguments, str(folder.absolute())]
+    asked = [arguments, str(folder.absolute()), str(os.getpid())]
+    command = [sys.executable, "-m", "ulmfit_core.text.train_vocab", *asked]
     root = Path(__file__).parent.parent.parent
     child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=root)
     try:
@@ -184,20 +189,36 @@ def _refusal(log: list[str], settings: VocabSettings) -> str:
         )
     if TOO_SMALL_FOR_BYTES.search(text):
         return f"A vocabulary of {settings.size:,} pieces has no room for {BYTES} bytes. Raise the size."
+    if found := DISK.search(text):
+        return (
+            f"The vocabulary could not be written: {found[0].lower()}. Make room or see to the disk, then build the "
+            "vocabulary again."
+        )
     reason = next((line for line in reversed(log) if line.strip()), "no reason was given")
     return f"SentencePiece could not learn a vocabulary: {reason[-300:]}. Give it more text or another size."
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     """Have Linux end this process when its parent is gone: one that is held could not see to that itself."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it was gone before
+            sys.exit()
 
 
 def main() -> None:
-    _end_with_parent()
+    _end_with_parent(int(sys.argv[3]))
     os.chdir(sys.argv[2])
     spm.SentencePieceTrainer.train(**json.loads(sys.argv[1]))
+    _check_whole(Path("spm.model"))
+
+
+def _check_whole(path: Path) -> None:
+    """Raises OSError where a failing disk cut the file short, of which SentencePiece says nothing."""
+    model = path.read_bytes()
+    if LAST_FIELD not in model[-100:] or not spm.SentencePieceProcessor().LoadFromSerializedProto(model):
+        number = errno.ENOSPC if files.free_bytes(Path()) < files.BUFFER else errno.EIO
+        raise OSError(number, os.strerror(number), str(path))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ There are two classes: pieces of words or characters (SentencePiece, here) and w
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from abc import ABC, abstractmethod
@@ -18,9 +17,11 @@ from typing import Any, ClassVar
 import numpy as np
 import sentencepiece as spm
 
-from ulmfit_core import catalog, files
+from ulmfit_core import catalog, files, reading
 from ulmfit_core.errors import UserError
+from ulmfit_core.text import model_file, trial
 from ulmfit_core.text.model_file import with_only
+from ulmfit_core.text.portions import portions
 from ulmfit_core.text.rules import BOS, CONTROL, PAD, SPECIALS, UNK, Marks, marked, named, single_spaced, ulmfit, undo
 
 FORMAT = 1
@@ -65,13 +66,23 @@ class Vocabulary(ABC):
         facts = _facts(folder)
         kind = catalog.resolve("vocabulary", facts.get("kind", "unigram"))
         path = folder / kind.file
-        if not path.exists():
-            raise UserError(f"There is no vocabulary in {folder}. Build the vocabulary first.")
-        content = path.read_bytes()
+        try:
+            content = reading.content(path)
+        except FileNotFoundError:
+            raise UserError(f"There is no vocabulary in {folder}. Build the vocabulary first.") from None
         if vocabulary_hash(content, facts["rules"]) != facts["hash"]:
             raise UserError(f"{path} does not fit its vocab.json. Build the vocabulary again.")
-        vocabulary: Vocabulary = kind(content, facts)
+        try:
+            kind.check(content)
+            vocabulary: Vocabulary = kind(content, facts)
+        except ValueError as error:
+            raise UserError(reading.damaged(path, str(error))) from None
         return vocabulary
+
+    @staticmethod
+    @abstractmethod
+    def check(content: bytes) -> None:
+        """Raise ValueError where the content of the vocabulary's file cannot be trusted."""
 
     @property
     @abstractmethod
@@ -122,6 +133,17 @@ class Pieces(Vocabulary):
         falls_back = facts.get("settings", {}).get("byte_fallback", False)
         self._unknown = self.id_of(UNKNOWN) if falls_back else UNK
         super().__init__(content, facts, self._processor.get_piece_size())
+
+    @staticmethod
+    def check(content: bytes) -> None:
+        """What is left to check once the file's own parts fit is tried in another process."""
+        model_file.check(content)
+        if not trial.bears(content):
+            raise ValueError("SentencePiece cannot use it")
+        processor = spm.SentencePieceProcessor(model_proto=content)
+        first = range(min(len(SPECIALS), processor.get_piece_size()))
+        if tuple(map(processor.id_to_piece, first)) != SPECIALS:
+            raise ValueError("it does not begin with the special tokens")
 
     @property
     def pieces(self) -> list[str]:
@@ -181,13 +203,25 @@ class Pieces(Vocabulary):
         return bytes.fromhex(piece[3:5]) if self._processor.is_byte(int(number)) else piece.encode()
 
 
+class Facts(reading.Record):
+    """What vocab.json must tell."""
+
+    format: int
+    kind: str = "unigram"
+    rules: str
+    hash: str
+    settings: dict[str, Any] = {}
+
+
 def _facts(folder: Path) -> dict[str, Any]:
-    if not (folder / FACTS).exists():
-        raise UserError(f"There is no vocabulary in {folder}. Build the vocabulary first.")
-    facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    if facts["format"] > FORMAT:
-        raise UserError(f"{folder / FACTS} was written by a newer version of the program. Update it.")
-    return facts
+    path = folder / FACTS
+    try:
+        facts = reading.record(path, reading.Versioned)
+    except FileNotFoundError:
+        raise UserError(f"There is no vocabulary in {folder}. Build the vocabulary first.") from None
+    if facts.get("format", 0) > FORMAT:
+        raise UserError(f"{path} was written by a newer version of the program. Update it.")
+    return reading.fitting(facts, Facts, path)
 
 
 def prepare(text: str, rule: Callable[[str], str]) -> str:
@@ -201,25 +235,12 @@ def prepare(text: str, rule: Callable[[str], str]) -> str:
 
 def prepare_all(texts: Iterable[str], rule: Callable[[str], str]) -> Iterator[str]:
     """As `prepare`, of many texts: faster, since the rules of this program go over many at once."""
-    for batch in _batches(texts):
+    for batch in portions(texts, len, BATCH, BATCH_CHARACTERS):
         if rule is ulmfit:
             lines, marks = marked(batch)
             yield from (_glued(line, marks) or prepare(text, rule) for text, line in zip(batch, lines))
         else:
             yield from (prepare(text, rule) for text in batch)
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """The texts in lists, each ended by its number of texts or of characters: long ones must not add up in memory."""
-    batch, size = list[str](), 0
-    for text in texts:
-        batch.append(text)
-        size += len(text)
-        if len(batch) == BATCH or size >= BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _glued(line: str, marks: Marks) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ulmfit_core import catalog
+from ulmfit_core import catalog, reading
 from ulmfit_core.config import VocabSettings
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Progress
@@ -55,6 +55,13 @@ class Words(Vocabulary):
         self._ids = {word: number for number, word in enumerate(words) if word != FAKE}
         self._ids |= {name: number for number, name in enumerate(SPECIALS)}
         super().__init__(content, facts, len(words))
+
+    @staticmethod
+    def check(content: bytes) -> None:
+        words = reading.parsed(content)
+        if not isinstance(words, list) or not all(type(word) is str for word in words):
+            raise ValueError("it is no list of words")
+        "".join(words).encode()  # half of a character is none
 
     @property
     def pieces(self) -> list[str]:

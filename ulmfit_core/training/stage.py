@@ -51,6 +51,11 @@ class Stage(Protocol):
     @property
     def higher_is_better(self) -> bool: ...
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The sizes by name of their settings, chosen where the settings leave that open."""
+        ...
+
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
         """Layer groups from the bottom up."""
         ...
@@ -74,6 +79,15 @@ class Stage(Protocol):
         """Gradients of one step, added to the parameters' grad; calls `poll` between passes.
 
         Whatever is differentiated goes through `differentiate`, which scales it where half precision needs that.
+        Whatever is raised, by `poll` or for want of memory, leaves nothing changed but gradients and `rng`.
+        """
+        ...
+
+    def halve_passes(self, times: int = 1) -> str:
+        """Read half as many rows in a pass from now on, in training and validation, `times` over.
+
+        The gradients of a step stay the same up to rounding; where something is dropped at random, each pass draws
+        its own masks. Returns what the largest pass is now, in words; "" where it was one row before.
         """
         ...
 

@@ -14,6 +14,7 @@ from statistics import median
 import torch
 
 from ulmfit_core import device as devices
+from ulmfit_core import faults
 from ulmfit_core.run import Run
 from ulmfit_core.training.stage import Stage
 
@@ -51,7 +52,13 @@ def choose(stage: Stage, run: Run) -> int:
     if given or cores == 1 or next(stage.model.parameters()).device.type != "cpu":
         return devices.default_threads(stage.settings.threads)
     with kept():
-        seconds = measure(stage, run, candidates(cores))
+        try:
+            seconds = measure(stage, run, candidates(cores))
+        except Exception as error:  # the training finds out how much fits, and does not end here
+            if not faults.is_out_of_memory(error):
+                raise
+            stage.model.zero_grad(set_to_none=True)
+            return devices.default_threads(stage.settings.threads)
     chosen = fastest(seconds)
     run.message(f"Computing in {chosen} of {cores} threads: measured fastest.")
     return chosen

@@ -6,28 +6,33 @@ from no generator but its own, so that stopping anywhere and resuming ends with 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ulmfit_core import device as devices
-from ulmfit_core import events
+from ulmfit_core import events, faults, files
 from ulmfit_core.errors import UserError
 from ulmfit_core.run import Run, Stopped
 from ulmfit_core.training import checkpoint, group_norms, optimizers
 from ulmfit_core.training.averaging import Average, has_stalled
 from ulmfit_core.training.checkpoint import Position
 from ulmfit_core.training.distributed import ALONE, Ranks
+from ulmfit_core.training.inputs import Inputs
 from ulmfit_core.training.plan import TrainingPlan, make_plan
 from ulmfit_core.training.stage import Stage, StepResult, state_from, state_tensors
 
 # Steps between two readings of losses and norms on an accelerator: each reading waits until it has caught up.
 LOG_EVERY = 20
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -49,18 +54,21 @@ class Trainer:
     """Trains one stage to the end of its plan, or as far as its owner lets it."""
 
     def __init__(
-        self, stage: Stage, run: Run, folder: Path, device: torch.device, threads: int = 0, ranks: Ranks = ALONE
+        self, stage: Stage, run: Run, folder: Path, device: torch.device, threads: int = 0, ranks: Ranks = ALONE,
+        inputs: Inputs | None = None,
     ):  # fmt: skip
         """`folder` takes checkpoint/ and best.safetensors. The stage's model is on `device` already.
 
         `threads` that a fresh run computes in (0: as the settings say); a resumed one takes those it began with.
         `ranks` train together: each with a trainer and its share of the stage, all steps alike. Rank 0 writes.
+        `inputs` are the files that the stage reads, looked at before each epoch and each checkpoint.
         """
         self.stage = stage
         self.run = run
         self.folder = folder
         self.device = device
         self.ranks = ranks
+        self.inputs = inputs or Inputs()
         self.settings = stage.settings
         self.groups = stage.groups()
         self.plan: TrainingPlan = make_plan(self.settings, [name for name, _ in self.groups], stage.steps_of_epoch)
@@ -77,11 +85,14 @@ class Trainer:
         self.at = Position(threads=threads, device=device.type, ranks=ranks.count)
         self.log_every = 1 if device.type == "cpu" else LOG_EVERY
         self._issued: list[Issued] = []
+        self._halved = 0  # how often memory ran out, and passes were halved
         self._failed = torch.zeros((), dtype=torch.bool, device=device)
         self._one = torch.ones((), device=device)
         self.state: Any = None
         self._began = time.monotonic()
         self._saved, self._saved_step = time.monotonic(), 0
+        self._mended = ""  # what is to be told of a damaged checkpoint
+        self.after_save: Callable[[], None] = lambda: None  # called after each checkpoint
 
     # The whole run
 
@@ -89,8 +100,12 @@ class Trainer:
     def fit(self, resume: bool = False) -> list[dict[str, float]]:
         """Train, leave the best weights in the model, and return the metrics of each epoch.
 
-        Raises UserError where loss, gradient or weights fail; the last good checkpoint stays.
+        Raises UserError where loss, gradient, weights, memory, device or files fail; the last good checkpoint stays.
         """
+        with self._faults_told():
+            return self._fit(resume)
+
+    def _fit(self, resume: bool) -> list[dict[str, float]]:
         if resume:
             self._restore()
         torch.set_num_threads(self.at.threads)
@@ -98,6 +113,8 @@ class Trainer:
         if resume:
             self.run.rewind(self.at.offsets)
             self.run.emit(events.Started(self.stage.name, "Resumed", True, self.at.step))
+            if self._mended:
+                self.run.message(self._mended, "warning")
         else:
             self._announce()
         self.ranks.check_same(self.stage.model.state_dict())
@@ -108,7 +125,7 @@ class Trainer:
             while self.at.epoch < self.plan.epochs and not self._is_over() and self._epoch():
                 pass
         except Stopped:
-            self._save()
+            self._save_at_stop()
             raise
         if self.ranks.first:
             checkpoint.load_weights(self.folder / "best.safetensors", self.stage.model)
@@ -147,6 +164,8 @@ class Trainer:
         return going
 
     def _begin_epoch(self, epoch: int) -> None:
+        self.inputs.refuse_gone()
+        self.inputs.refuse_changed()
         self.state = self.stage.begin_epoch(epoch)
         self.at.epoch_loss = self.at.epoch_weight = 0.0
         index = self.plan.phase_of_epoch(epoch)
@@ -176,15 +195,43 @@ class Trainer:
 
     def _gradients(self, epoch: int) -> StepResult:
         before = self.rng.get_state()
-        self.optimizer.zero_grad(set_to_none=True)
         self.stage.set_progress(self.plan.progress(self.at.step))
         # No rank stops where the others cannot: they wait for its gradients.
         poll = self._poll if self.ranks.alone else lambda: True
-        try:
-            return self.stage.backward(epoch, self.at.window, self.state, self.rng, poll, self._differentiate)
-        except Stopped:
-            self.rng.set_state(before)
-            raise
+
+        def passes() -> StepResult:
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                return self.stage.backward(epoch, self.at.window, self.state, self.rng, poll, self._differentiate)
+            except Exception:
+                self.rng.set_state(before)
+                raise
+
+        return self._in_smaller_passes(passes)
+
+    def _in_smaller_passes(self, work: Callable[[], Result]) -> Result:
+        """What `work` returns; where memory runs out in it, it is done anew in passes half as large."""
+        while True:
+            try:
+                return work()
+            except Exception as error:
+                if not faults.is_out_of_memory(error):
+                    raise
+            # Not where the error is at hand: it holds on to all that the pass had taken.
+            self.optimizer.zero_grad(set_to_none=True)
+            devices.give_back_memory(self.device)
+            self._halve_passes()
+
+    def _halve_passes(self) -> None:
+        """Raises UserError where they are at their smallest."""
+        size = self.stage.halve_passes()
+        if not size:
+            raise self._stopped_by(faults.MEMORY)
+        self._halved += 1
+        self.run.message(
+            f"The memory ran out in step {self.at.step + 1}. From there on each step is made in smaller parts, of at "
+            f"most {size}: it learns as much, a little more slowly."
+        )
 
     def _differentiate(self, loss: Tensor) -> None:
         self.scaler.scale(loss).backward()
@@ -231,6 +278,28 @@ class Trainer:
         """Before they are kept: weights that are not finite never replace those that are."""
         if not all(bool(value.isfinite().all()) for value in self.stage.model.state_dict().values()):
             raise self._fault(self.at.step + 1, "the weights were no longer finite")
+
+    @contextlib.contextmanager
+    def _faults_told(self) -> Iterator[None]:
+        """What the machine does to a training, or a file that was changed under it, is told in a sentence."""
+        try:
+            yield
+        except (UserError, Stopped):
+            raise
+        except Exception as error:
+            fault = faults.fault_of(error)
+            if fault is None:
+                self.inputs.refuse_changed()
+                if isinstance(error, OSError):
+                    raise UserError(f"{files.told(error)} {self._kept()}") from error
+                raise
+            raise self._stopped_by(fault) from error
+
+    def _stopped_by(self, fault: faults.Fault) -> UserError:
+        return UserError(f"At step {self.at.step + 1} {fault.what}. {self._kept()} {fault.remedy}")
+
+    def _kept(self) -> str:
+        return f"The last good checkpoint (step {self._saved_step}) is kept: {faults.GOES_ON}."
 
     def _fault(self, step: int, what: str) -> UserError:
         return UserError(
@@ -284,11 +353,16 @@ class Trainer:
             metrics["seconds"] = self._seconds()
             best = self._improves(metrics)
             if best:
-                checkpoint.save_tensors(self.folder / "best.safetensors", self.stage.model.state_dict())
+                self._keep_best()
             phase = self.plan.phase_of_epoch(epoch)
             self.run.emit(events.EpochEnded(epoch, phase, self.at.step, metrics, best))
             self.stage.after_epoch(epoch, self.run)
         return metrics
+
+    def _keep_best(self) -> None:
+        self.run.refuse_gone()
+        path, weights = self.folder / "best.safetensors", self.stage.model.state_dict()
+        self.run.when_there_is_room(lambda: checkpoint.save_tensors(path, weights), checkpoint.bytes_of(weights))
 
     def _improves(self, metrics: dict[str, float]) -> bool:
         return self.at.improves(metrics, self.stage.best_metric, self.stage.higher_is_better)
@@ -296,7 +370,7 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         self.stage.model.eval()
         with torch.inference_mode():
-            return self.stage.validate(self.run)
+            return self._in_smaller_passes(lambda: self.stage.validate(self.run))
 
     def _average_if_stalled(self) -> None:
         if self.settings.optimizer != "nt_asgd" or self.average.started or self.at.step == self.plan.total:
@@ -320,25 +394,44 @@ class Trainer:
         return waited >= self.settings.checkpoint_seconds and not self.at.loss_watch.rising
 
     def _save(self) -> None:
+        """Cut a checkpoint. While the disk is full it waits; a stop meanwhile is heard at the next boundary."""
+        self.inputs.refuse_changed()
         self._read()
         self._check_weights()
         began = time.monotonic()
         self.at.seconds = self._seconds()
-        self.at.offsets = self.run.offsets()
         self.at.scaler = self.scaler.state_dict()
         own = {**checkpoint.prefixed("state", state_tensors(self.state)), "generator": self.rng.get_state()}
+        own["halved"] = torch.tensor(self._halved)
         tensors = {
             **checkpoint.prefixed("model", dict(self.stage.model.state_dict())),
             **checkpoint.prefixed("optimizer", optimizers.moments(self.optimizer)),
             **checkpoint.prefixed("average", self.average.tensors()),
             **self.ranks.collect(own),
         }
-        if self.ranks.first:
-            checkpoint.save(self.folder / "checkpoint", self.at, tensors)
+        try:
+            self.run.when_there_is_room(lambda: self._write(tensors), checkpoint.bytes_of(tensors))
+        except Stopped:
+            return
         self._saved, self._saved_step = time.monotonic(), self.at.step
         self.run.emit(events.CheckpointSaved(self.at.step, self._saved - began))
+        self.after_save()
+
+    def _write(self, tensors: dict[str, Tensor]) -> None:
+        self.at.offsets = self.run.offsets()
+        if self.ranks.first:
+            checkpoint.save(self.folder / "checkpoint", self.at, tensors)
+
+    def _save_at_stop(self) -> None:
+        self._save()
+        if self._saved_step < self.at.step:
+            self.run.message(
+                f"The disk is full: step {self.at.step:,} could not be kept. Make room, then go on from step "
+                f"{self._saved_step:,}.", "warning",
+            )  # fmt: skip
 
     def _restore(self) -> None:
+        self._mended = self.ranks.from_first(lambda: checkpoint.mend(self.folder / "checkpoint")).get("told", "")
         self.at, tensors = checkpoint.load(self.folder / "checkpoint")
         self._saved_step = self.at.step
         self.ranks.check_count(self.at.ranks)
@@ -358,6 +451,10 @@ class Trainer:
         self.state = state_from(on_device)
         if self.at.device == self.device.type:
             self.rng.set_state(own["generator"])
+        self.at.device = self.device.type
+        self._halved = int(own.get("halved", 0))
+        if self._halved:  # the same passes again, which draw the same masks
+            self.stage.halve_passes(self._halved)
 
     # The clock and the log
 

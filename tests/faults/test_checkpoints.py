@@ -1,0 +1,215 @@
+"""Two checkpoints are kept, so that one which a disk damages is replaced by the one before; all keep to a limit."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.core.test_cli import ulmfit
+from tests.core.toy import StopAfter, ToyStage, toy_settings
+from tests.faults import material
+from ulmfit_core import events, storage
+from ulmfit_core.errors import UserError
+from ulmfit_core.project import Project
+from ulmfit_core.run import Control, Run, Stopped, launch, read_steps
+from ulmfit_core.training import checkpoint
+from ulmfit_core.training.trainer import Trainer
+
+POLLS = 16  # after so many a training is stopped, in the middle of its second epoch
+
+
+def train(folder: Path, polls: int | None = None, resume: bool = False) -> list[str]:
+    """Train the toy, with a checkpoint after each step, and return the messages."""
+    told: list[str] = []
+    control = StopAfter(polls) if polls else Control()
+    run = Run(folder, control, lambda event: told.append(event.text) if isinstance(event, events.Message) else None)
+    try:
+        Trainer(ToyStage(toy_settings(epochs=3)), run, folder, torch.device("cpu")).fit(resume)
+    finally:
+        run.close()
+    return told
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Path:
+    """A training that was stopped: its folder."""
+    with pytest.raises(Stopped):
+        train(tmp_path / "cut", POLLS)
+    return tmp_path / "cut"
+
+
+def named(folder: Path) -> dict[str, Path]:
+    """The tensors of both checkpoints, by the names of their records."""
+    place = folder / "checkpoint"
+    records = {name: json.loads((place / name).read_text()) for name in (checkpoint.LAST, checkpoint.OLDER)}
+    return {name: place / record["tensors"] for name, record in records.items()}
+
+
+def steps_of(folder: Path) -> dict[str, int]:
+    return {name: int(path.name.split("-")[1]) for name, path in named(folder).items()}
+
+
+def result(folder: Path) -> tuple[bytes, np.ndarray]:
+    return (folder / "best.safetensors").read_bytes(), np.array(read_steps(folder / "steps.f32").values[:, :-1])
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 4
+    path.write_bytes(content)
+
+
+def cut_short(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "a bit": lambda folder: flip_a_bit(named(folder)[checkpoint.LAST]),
+    "half of it": lambda folder: cut_short(named(folder)[checkpoint.LAST]),
+    "all of it": lambda folder: named(folder)[checkpoint.LAST].unlink(),
+    "zeros": lambda folder: named(folder)[checkpoint.LAST].write_bytes(bytes(5000)),
+    "its record": lambda folder: cut_short(folder / "checkpoint" / checkpoint.LAST),
+    "no record": lambda folder: (folder / "checkpoint" / checkpoint.LAST).write_bytes(b""),
+}
+
+
+def test_the_last_checkpoint_and_the_one_before_are_kept(stopped: Path) -> None:
+    found = steps_of(stopped)
+    assert found[checkpoint.LAST] >= found[checkpoint.OLDER] > 0
+    tensors = {path.name for path in (stopped / "checkpoint").glob("*.safetensors")}
+    assert tensors == {path.name for path in named(stopped).values()} and len(tensors) == 2
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(stopped: Path, tmp_path: Path, damage: str) -> None:
+    """The training goes on from the older one and ends with the same bits; the damaged one is told and kept."""
+    train(tmp_path / "whole")
+    older = steps_of(stopped)[checkpoint.OLDER]
+    DAMAGES[damage](stopped)
+    before = {path.name: path.read_bytes() for path in (stopped / "checkpoint").iterdir()}
+    (told, *_) = train(stopped, resume=True)
+    assert told.startswith("The last checkpoint is damaged: ") and f"from the one before, of step {older}," in told
+    kept = {path.name: path.read_bytes() for path in (stopped / "checkpoint").glob("damaged-*")}
+    assert kept and all(name in told and before[name.removeprefix("damaged-")] == kept[name] for name in kept)
+    logged = events.read_events(stopped / "events.jsonl")
+    assert told in [event.text for event in logged if isinstance(event, events.Message)]
+    for one, other in zip(result(stopped), result(tmp_path / "whole")):
+        assert np.array_equal(one, other)
+
+
+def test_where_both_are_damaged_nothing_is_touched(stopped: Path) -> None:
+    for path in named(stopped).values():
+        flip_a_bit(path)
+    before = {path.name: path.read_bytes() for path in (stopped / "checkpoint").iterdir()}
+    with pytest.raises(UserError, match=r"Both checkpoints in .* are damaged: .* is not what was written"):
+        train(stopped, resume=True)
+    assert {path.name: path.read_bytes() for path in (stopped / "checkpoint").iterdir()} == before
+
+
+def test_a_whole_checkpoint_is_left_as_it_is(stopped: Path) -> None:
+    assert checkpoint.mend(stopped / "checkpoint") == {}
+    assert train(stopped, resume=True) == []
+
+
+def test_a_stop_right_after_a_resume_leaves_two_whole_checkpoints(stopped: Path) -> None:
+    with pytest.raises(Stopped):
+        train(stopped, 1, resume=True)
+    assert len(set(named(stopped).values())) == 2
+    flip_a_bit(named(stopped)[checkpoint.LAST])
+    assert "is damaged" in train(stopped, resume=True)[0]
+
+
+# How much they may take
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a project in which the classifier was trained three times."""
+    folder = tmp_path_factory.mktemp("trained")
+    project = Project.create(folder / "project", material.recipe_of(folder))
+    for job in ("import", "vocab", "finetune", "classify", "classify", "classify"):
+        ended = launch(project, job)
+        assert ended.status == "done", ended.reason
+    return project.folder
+
+
+def with_limit(trained: Path, tmp_path: Path, bytes_left: int, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A copy whose checkpoints may take so many bytes more than they do; its megabytes are bytes."""
+    monkeypatch.setattr(storage, "MEGABYTE", 1)
+    project = Project.open(shutil.copytree(trained, tmp_path / "copy"))
+    project.recipe.storage.checkpoints = sum(each.size for each in storage.kept(project)) + bytes_left
+    return project
+
+
+def train_again(project: Project) -> tuple[list[str], list[str]]:
+    """Train the classifier once more: the runs that still have checkpoints, and what was said."""
+    told: list[str] = []
+    ended = launch(project, "classify", sink=lambda e: told.append(e.text) if isinstance(e, events.Message) else None)
+    assert ended.status == "done", ended.reason
+    return [each.run for each in storage.kept(project)], told
+
+
+def test_a_finished_run_keeps_one_checkpoint(trained: Path) -> None:
+    for each in storage.kept(Project.open(trained)):
+        assert len(list(each.folder.glob("*.safetensors"))) == 1 and not (each.folder / checkpoint.OLDER).exists()
+
+
+def test_under_the_limit_nothing_goes(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = with_limit(trained, tmp_path, 1_000_000, monkeypatch)
+    had = [each.run for each in storage.kept(project)]
+    runs, told = train_again(project)
+    assert runs[:-1] == had and not [text for text in told if "removed" in text]
+
+
+def test_over_the_limit_the_oldest_finished_runs_give_way(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = storage.kept(Project.open(trained))[-1].size
+    project = with_limit(trained, tmp_path, size // 2, monkeypatch)
+    had = [each.run for each in storage.kept(project)]
+    weights = {path: path.read_bytes() for path in project.folder.rglob("best.safetensors")}
+    runs, told = train_again(project)
+    said = " ".join(text for text in told if "were removed" in text)
+    gone = [run for run in had if run not in runs]
+    assert gone and gone == had[: len(gone)] and all(run in said for run in gone)
+    assert not any(run in said for run in runs) and "Models, best weights and curves are untouched." in said
+    assert all(path.read_bytes() == content for path, content in weights.items())
+
+
+def test_an_unfinished_run_keeps_its_checkpoint_whatever_the_limit(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = with_limit(trained, tmp_path, 0, monkeypatch)
+    assert launch(project, "classify", control=StopAfter(20)).status == "stopped"
+    unfinished = project.runs()[-1]
+    project.recipe.storage.checkpoints = 1
+    runs, told = train_again(project)
+    assert set(runs) == {unfinished.id, project.runs()[-1].id}
+    assert sum("Only the last checkpoint is kept" in text for text in told) == 1
+    assert launch(project, "classify", resume=unfinished.folder).status == "done"
+
+
+def test_without_a_limit_nothing_goes(trained: Path, tmp_path: Path) -> None:
+    project = Project.open(shutil.copytree(trained, tmp_path / "copy"))
+    project.recipe.storage.checkpoints = 0
+    had = [each.run for each in storage.kept(project)]
+    assert train_again(project)[0][:-1] == had and "no limit" in storage.summary(project)
+
+
+def test_the_command_line_says_how_much_it_is(trained: Path) -> None:
+    _, said = ulmfit("runs", trained)
+    assert said.startswith("Checkpoints take ") and said.endswith("; at most 5,000 MB (storage.checkpoints).\n")
+
+
+def test_the_limit_makes_nothing_stale(trained: Path) -> None:
+    project = Project.open(trained)
+    before = project.fingerprint("classify")
+    project.recipe.storage.checkpoints = 7
+    assert project.fingerprint("classify") == before
