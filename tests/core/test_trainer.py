@@ -16,6 +16,7 @@ from ulmfit_core.config import PhaseSettings, Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference.generate import Generator
 from ulmfit_core.inference.predictor import Predictor
+from ulmfit_core.models import best_weights
 from ulmfit_core.project import Project
 from ulmfit_core.run import Control, Run, Stopped, launch, read_steps
 from ulmfit_core.training import checkpoint
@@ -160,7 +161,7 @@ def train(project, stage, folder, control, resume=False, log_every=1):
         work.close()
     metrics = [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in history]
     return (
-        (folder / "best.safetensors").read_bytes(),
+        best_weights.newest(folder).read_bytes(),
         np.array(read_steps(folder / "steps.f32").values[:, :-1]),
         metrics,
     )

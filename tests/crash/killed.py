@@ -26,6 +26,8 @@ MOST_LOST_SECONDS = 60  # with the default time between checkpoints
 RUN = re.compile(rb"\d{8}-\d{6}-\d{3}-\w+")
 SECONDS = re.compile(rb'(seconds"?: )[\d.e+-]+')
 TEXTS = (".json", ".md", ".html")
+# What a training keeps in its run, whichever steps and epochs it names.
+KEPT = re.compile(r"(state|older)\.json|(state|best)-.*\.safetensors")
 
 
 @dataclass
@@ -198,7 +200,7 @@ def read(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def strays_in(place: Place, wanted: Place) -> Iterator[str]:
     """What nobody made on purpose: outside of runs/ what is not in the other place, inside names that no run has."""
-    known = {each.name for each in wanted.project.glob("runs/*/**/*")} | {"checkpoint", "best.safetensors", "steps.f32"}
+    known = {each.name for each in wanted.project.glob("runs/*/**/*")} | {"checkpoint", "steps.f32"}
     there = {str(path.relative_to(wanted.folder)) for path in wanted.folder.rglob("*")}
     for path in sorted(place.folder.rglob("*")):
         name = str(path.relative_to(place.folder))
@@ -207,7 +209,7 @@ def strays_in(place: Place, wanted: Place) -> Iterator[str]:
             if not (path / "config.toml").exists():
                 yield name
         elif depth > 2:
-            if path.name not in known and not re.fullmatch(r"(state|older)\.json|state-.*\.safetensors", path.name):
+            if path.name not in known and not KEPT.fullmatch(path.name):
                 yield name
         elif name not in there:
             yield name

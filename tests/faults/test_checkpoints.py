@@ -17,6 +17,7 @@ from tests.core.toy import StopAfter, ToyStage, toy_settings
 from tests.faults import material
 from ulmfit_core import events, storage
 from ulmfit_core.errors import UserError
+from ulmfit_core.models import best_weights
 from ulmfit_core.project import Project
 from ulmfit_core.run import Control, Run, Stopped, launch, read_steps
 from ulmfit_core.training import checkpoint
@@ -57,7 +58,7 @@ def steps_of(folder: Path) -> dict[str, int]:
 
 
 def result(folder: Path) -> tuple[bytes, np.ndarray]:
-    return (folder / "best.safetensors").read_bytes(), np.array(read_steps(folder / "steps.f32").values[:, :-1])
+    return best_weights.newest(folder).read_bytes(), np.array(read_steps(folder / "steps.f32").values[:, :-1])
 
 
 def flip_a_bit(path: Path) -> None:
@@ -126,6 +127,73 @@ def test_a_stop_right_after_a_resume_leaves_two_whole_checkpoints(stopped: Path)
     assert "is damaged" in train(stopped, resume=True)[0]
 
 
+# The best weights that belong to them
+
+
+class Crash(Exception):
+    """The end of a process, between the best weights of an epoch and its checkpoint."""
+
+
+class Doomed(ToyStage):
+    def after_epoch(self, epoch: int, run: Run) -> None:
+        super().after_epoch(epoch, run)
+        if epoch == 1:
+            raise Crash
+
+
+def fit(stage: ToyStage, folder: Path, resume: bool = False) -> Trainer:
+    """Where it goes on its owner wants the result now."""
+    run = Run(folder)
+    trainer = Trainer(stage, run, folder, torch.device("cpu"))
+    if resume:
+        run.control.finish()
+    try:
+        trainer.fit(resume)
+    finally:
+        run.close()
+    return trainer
+
+
+def test_best_weights_that_no_checkpoint_knows_are_not_taken_for_those_it_names(tmp_path: Path) -> None:
+    """The second epoch was the best when it was killed; finished early instead, it is worse than the first."""
+    killed = Doomed(toy_settings(epochs=3), valid=(3.0, 1.0))
+    with pytest.raises(Crash):
+        fit(killed, tmp_path)
+    first, second = sorted(path.name for path in tmp_path.glob("best-*"))
+    stage = ToyStage(toy_settings(epochs=3), valid=(5.0, 6.0))
+    trainer = fit(stage, tmp_path, resume=True)
+    assert [epoch["valid_loss"] for epoch in trainer.at.history] == [3.0, 5.0, 6.0]
+    assert (trainer.at.best_epoch, trainer.at.best_weights) == (0, first)
+    assert torch.equal(stage.flat(), killed.shown[0]) and not torch.equal(stage.flat(), killed.shown[1])
+    assert not (tmp_path / second).exists()
+
+
+def test_a_checkpoint_whose_best_weights_are_gone_is_damaged(stopped: Path) -> None:
+    best_weights.newest(stopped).unlink()
+    with pytest.raises(UserError, match=r"Both checkpoints in .* are damaged: best-1.safetensors is missing"):
+        train(stopped, resume=True)
+
+
+def test_a_training_of_an_earlier_version_goes_on(stopped: Path, tmp_path: Path) -> None:
+    """One that kept its best weights in a single file."""
+    train(tmp_path / "whole")
+    best_weights.newest(stopped).rename(stopped / best_weights.SINGLE)
+    for name in (checkpoint.LAST, checkpoint.OLDER):
+        path = stopped / "checkpoint" / name
+        record = json.loads(path.read_text())
+        del record["best_weights"]
+        path.write_text(json.dumps({**record, "version": 4}))
+    assert train(stopped, resume=True) == []
+    assert not (stopped / best_weights.SINGLE).exists()
+    for one, other in zip(result(stopped), result(tmp_path / "whole")):
+        assert np.array_equal(one, other)
+
+
+def test_a_finished_training_keeps_one_file_of_best_weights(trained: Path) -> None:
+    trainings = [run.folder for run in Project.open(trained).runs() if run.job in ("finetune", "classify")]
+    assert [len(list(run.glob("best*.safetensors"))) for run in trainings] == [1] * 4
+
+
 # How much they may take
 
 
@@ -174,7 +242,7 @@ def test_over_the_limit_the_oldest_finished_runs_give_way(
     size = storage.kept(Project.open(trained))[-1].size
     project = with_limit(trained, tmp_path, size // 2, monkeypatch)
     had = [each.run for each in storage.kept(project)]
-    weights = {path: path.read_bytes() for path in project.folder.rglob("best.safetensors")}
+    weights = {path: path.read_bytes() for path in project.folder.rglob("best-*.safetensors")}
     runs, told = train_again(project)
     said = " ".join(text for text in told if "were removed" in text)
     gone = [run for run in had if run not in runs]

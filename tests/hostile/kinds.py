@@ -46,7 +46,7 @@ KINDS = {
     "dataset": Kind(("project",), ("dataset/*",), doors.open_project, 5),
     "tokens": Kind(("project",), ("tokens/*/*/*",), doors.open_training, 2),
     "project vocabulary": Kind(("project",), ("vocab/*",), doors.open_project, 1.5),
-    "project models": Kind(("project",), ("models/*/*", "runs/*/best.safetensors"), doors.open_project, 2),
+    "project models": Kind(("project",), ("models/*/*", "runs/*/best-*.safetensors"), doors.open_project, 2),
     "corrections and tries": Kind(("project",), ("edits.jsonl", "tries.json"), doors.open_corrections, 5),
     "answers": Kind(("project",), ("runs/*/answers.arrow", "runs/*/report.json"), doors.open_answers, 6),
     "checkpoint": Kind(("project",), ("runs/*-classify/checkpoint/*",), doors.open_checkpoint, 4),

@@ -21,15 +21,14 @@ from ulmfit_core.config import ModelSettings
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference.predictor import Predictor
+from ulmfit_core.models import best_weights, description
 from ulmfit_core.models import bundle as bundles
-from ulmfit_core.models import description
 from ulmfit_core.models.classifier import Classifier, Head
 from ulmfit_core.models.word_counts import Exponents, Pool
 from ulmfit_core.project import RUN_NAME, Project, RunInfo
 from ulmfit_core.run_settings import recipe_of
 from ulmfit_core.text.vocab import Vocabulary
 
-WEIGHTS = "best.safetensors"
 # The key of the classifier that the last finished training saved; others have their run's id.
 SAVED = ""
 
@@ -69,11 +68,12 @@ def open_version(project: Project, version: Version) -> Predictor:
         return Predictor.of(project)
     run = next((run for run in project.runs_of("classify") if run.id == version.key), None)
     home = _home(project, run, _homes(project, _saved_facts(project))) if run else None
-    if run is None or home is None:
+    weights = best_weights.newest(run.folder) if run else None
+    if run is None or home is None or weights is None:
         raise UserError(f"The classifier {version.title} cannot be read any more. Choose another one.")
     vocab, recipe = Vocabulary.load(home.vocab_folder), recipe_of(run.folder)
     predictor = Predictor(
-        _model(run.folder / WEIGHTS, vocab, home, recipe.classify.bptt, recipe.classify.max_length), vocab, home.labels,
+        _model(weights, vocab, home, recipe.classify.bptt, recipe.classify.max_length), vocab, home.labels,
         recipe.vocab.max_tokens, _pool(run),
     )  # fmt: skip
     predictor.settings = project.recipe.answers
@@ -85,8 +85,8 @@ def open_version(project: Project, version: Version) -> Predictor:
 
 def _home(project: Project, run: RunInfo, homes: list[Home]) -> Home | None:
     """Which of the `homes` a run was made with; None where it, or the weights, are not there any more."""
-    path = run.folder / WEIGHTS
-    if not path.exists():
+    path = best_weights.newest(run.folder)
+    if path is None:
         return None
     hashes = provenance.read(run.folder).get("hashes", {})
     for home in homes:

@@ -2,7 +2,8 @@
 
 `state.json` names the tensors of the last checkpoint, `older.json` those of the one before, each with their checksum.
 Both are replaced only once the new tensors are on disk, so that one whole pair always exists; and where a disk has
-damaged the last one, `mend` lets the older one take its place.
+damaged the last one, `mend` lets the older one take its place. Each also names the best weights so far, which lie
+beside the folder in a file for each epoch that was the best: what a checkpoint says of them is true of that file.
 """
 
 from __future__ import annotations
@@ -22,25 +23,27 @@ from torch import Tensor, nn
 
 from ulmfit_core import files, reading
 from ulmfit_core.errors import UserError
+from ulmfit_core.models import best_weights
 from ulmfit_core.training.loss_watch import LossWatch
 
-# 4: a checksum of the tensors.
-VERSION = 4
+# 4: a checksum of the tensors. 5: a file of best weights for each epoch, named here; before, all were best.safetensors.
+VERSION = 5
 LAST, OLDER = "state.json", "older.json"
 TENSORS = re.compile(r"state-[0-9][0-9.-]*\.safetensors")
 DAMAGED = "damaged-"  # before the names of files that are set aside
 MOST, MOST_THREADS = 2**40, 4096  # of steps and other things that a position counts
 READ_AT_ONCE = 1 << 20  # bytes
 Count = Annotated[int, pydantic.Field(ge=0, lt=2**48)]
+BestFile = Annotated[str, pydantic.Field(pattern=f"^{best_weights.NAME.pattern}$")]
 
 
 @dataclass
 class Position:
     """Where a training stands: all that is not a tensor.
 
-    `phase` is the last one told of. `best` is the best value of the metric so far, reached in `best_epoch`.
-    `scaler` is empty but in float16. `ranks` is the number of processes that train together. `tail` is the step at
-    which its owner asked for an early end, if so.
+    `phase` is the last one told of. `best` is the best value of the metric so far, reached in `best_epoch`, whose
+    weights are in the file `best_weights`. `scaler` is empty but in float16. `ranks` is the number of processes that
+    train together. `tail` is the step at which its owner asked for an early end, if so.
     """
 
     step: Count = 0
@@ -49,6 +52,7 @@ class Position:
     phase: int = -1
     best: float | None = None
     best_epoch: Count = 0
+    best_weights: BestFile = best_weights.SINGLE
     history: list[dict[str, float]] = field(default_factory=list)
     epoch_loss: float = 0.0
     epoch_weight: float = 0.0
@@ -89,7 +93,8 @@ class Damaged(Exception):
 def save(folder: Path, position: Position, tensors: dict[str, Tensor]) -> None:
     """Write the tensors under a new name, let state.json name them and older.json those before, remove what is older.
 
-    May be called again after an OSError: until its end the last checkpoint is whole.
+    The best weights that the position names are on disk already, in the folder above. May be called again after an
+    OSError: until its end the last checkpoint is whole.
     """
     content = packed(tensors)
     name = _new_name(folder, position)
@@ -100,6 +105,7 @@ def save(folder: Path, position: Position, tensors: dict[str, Tensor]) -> None:
         files.write_json(folder / LAST, {"tensors": name, "checksum": zlib.crc32(content), **asdict(position)})
     finally:  # also where the disk was full: the new tensors would take the room that is waited for
         _remove_unnamed(folder)
+    _remove_other_best(folder)
 
 
 def _new_name(folder: Path, position: Position) -> str:
@@ -116,6 +122,11 @@ def _remove_unnamed(folder: Path) -> None:
             path.unlink()
 
 
+def _remove_other_best(folder: Path) -> None:
+    if (folder / LAST).exists():
+        best_weights.remove_others(folder.parent, {_best_named(path) for path in _records(folder)})
+
+
 def _records(folder: Path) -> list[Path]:
     return [folder / name for name in (LAST, OLDER) if (folder / name).exists()]
 
@@ -125,6 +136,7 @@ def drop_older(folder: Path) -> int:
     before = files.size_of(folder)
     (folder / OLDER).unlink(missing_ok=True)
     _remove_unnamed(folder)
+    _remove_other_best(folder)
     return before - files.size_of(folder)
 
 
@@ -183,9 +195,18 @@ def _set_aside(folder: Path) -> dict[str, str]:
 
 def _tensors_named(path: Path) -> set[str]:
     """The name that a record gives to its tensors, as far as it can be read."""
-    found = re.search(rb'"tensors": "([^"]*)"', path.read_bytes())
-    name = found[1].decode(errors="replace") if found else ""
+    name = _told(path, b"tensors")
     return {name} if TENSORS.fullmatch(name) else set()
+
+
+def _best_named(path: Path) -> str:
+    return _told(path, b"best_weights") or best_weights.SINGLE
+
+
+def _told(path: Path, key: bytes) -> str:
+    """What a record, which may be damaged, says under a name; "" where it says nothing."""
+    found = re.search(rb'"%s": "([^"]*)"' % key, path.read_bytes())
+    return found[1].decode(errors="replace") if found else ""
 
 
 def _free_name(folder: Path, name: str) -> str:
@@ -198,6 +219,7 @@ def _damage(folder: Path, name: str) -> str | None:
     try:
         record = _record(folder / name)
         _check_tensors(folder / record["tensors"], record.get("checksum"))
+        _check_best(folder.parent, record)
     except (Damaged, OSError) as error:
         return str(error)
     return None
@@ -234,6 +256,13 @@ def _check_tensors(path: Path, checksum: int | None) -> None:
         raise Damaged(f"{path.name} cannot be read ({reading.shortened(str(error))})") from None
     if checksum is not None and _checksum(path) != checksum:
         raise Damaged(f"{path.name} is not what was written")
+
+
+def _check_best(run: Path, record: dict[str, Any]) -> None:
+    """Raises Damaged where the best weights of the epochs so far are gone."""
+    name = record.get("best_weights", best_weights.SINGLE)
+    if record.get("history") and not (run / name).exists():
+        raise Damaged(f"{name} is missing")
 
 
 def _checksum(path: Path) -> int:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ulmfit_core import device as devices
 from ulmfit_core import events, faults, files
 from ulmfit_core.errors import UserError
+from ulmfit_core.models import best_weights
 from ulmfit_core.run import Run, Stopped
 from ulmfit_core.training import checkpoint, group_norms, optimizers
 from ulmfit_core.training.averaging import Average, has_stalled
@@ -57,7 +58,7 @@ class Trainer:
         self, stage: Stage, run: Run, folder: Path, device: torch.device, threads: int = 0, ranks: Ranks = ALONE,
         inputs: Inputs | None = None,
     ):  # fmt: skip
-        """`folder` takes checkpoint/ and best.safetensors. The stage's model is on `device` already.
+        """`folder` takes checkpoint/ and the best weights. The stage's model is on `device` already.
 
         `threads` that a fresh run computes in (0: as the settings say); a resumed one takes those it began with.
         `ranks` train together: each with a trainer and its share of the stage, all steps alike. Rank 0 writes.
@@ -128,7 +129,7 @@ class Trainer:
             self._save_at_stop()
             raise
         if self.ranks.first:
-            checkpoint.load_weights(self.folder / "best.safetensors", self.stage.model)
+            checkpoint.load_weights(self.folder / self.at.best_weights, self.stage.model)
         self.stage.model.eval()
         return self.at.history
 
@@ -341,6 +342,7 @@ class Trainer:
         metrics = self.ranks.from_first(lambda: self._judge(epoch))
         if self._improves(metrics):
             self.at.best, self.at.best_epoch = metrics[self.stage.best_metric], epoch
+            self.at.best_weights = best_weights.name_of(epoch)
         self.at.history.append(metrics)
         self._average_if_stalled()
         self.at.epoch, self.at.window, self.state = epoch + 1, 0, None
@@ -353,15 +355,16 @@ class Trainer:
             metrics["seconds"] = self._seconds()
             best = self._improves(metrics)
             if best:
-                self._keep_best()
+                self._keep_best(epoch)
             phase = self.plan.phase_of_epoch(epoch)
             self.run.emit(events.EpochEnded(epoch, phase, self.at.step, metrics, best))
             self.stage.after_epoch(epoch, self.run)
         return metrics
 
-    def _keep_best(self) -> None:
+    def _keep_best(self, epoch: int) -> None:
+        """Beside those that the checkpoints name: a crash before the next one leaves these to nobody."""
         self.run.refuse_gone()
-        path, weights = self.folder / "best.safetensors", self.stage.model.state_dict()
+        path, weights = self.folder / best_weights.name_of(epoch), self.stage.model.state_dict()
         self.run.when_there_is_room(lambda: checkpoint.save_tensors(path, weights), checkpoint.bytes_of(weights))
 
     def _improves(self, metrics: dict[str, float]) -> bool:
