@@ -55,7 +55,7 @@ def main() -> int:
     options = arguments(sys.argv[1:])
     log.begin()
     app = make_application(sys.argv[:1])
-    collector = worker.Collector(app)
+    worker.Collector(app)
     session = Session(app)
     window = MainWindow(session)
     log.tell_refusals(session.refused.emit)
@@ -65,9 +65,7 @@ def main() -> int:
     loader = threading.Thread(target=worker.import_engine, name="import engine", daemon=True)
     QTimer.singleShot(100, loader.start)
     window.last_time.look()
-    status = app.exec()
-    collector.stop()
-    return status
+    return app.exec()
 
 
 if __name__ == "__main__":

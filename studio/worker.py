@@ -120,9 +120,11 @@ class Background(QObject):
 
 
 class Collector(QObject):
-    """Collects Python's garbage in the main thread only.
+    """Collects Python's garbage in the main thread only, and between two events.
 
-    A collection that happens to start in a worker can destroy objects of Qt there (napari#1029).
+    A collection that happens to start in a worker can destroy objects of Qt there (napari#1029). One that starts while
+    Qt destroys an object, which holds a lock then, can wait for that lock for ever: so the automatic collection stays
+    off to the end of the process.
     """
 
     def __init__(self, parent: QObject | None = None):
@@ -131,10 +133,6 @@ class Collector(QObject):
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._collect)
         self._timer.start(COLLECT_MILLISECONDS)
-
-    def stop(self) -> None:
-        self._timer.stop()
-        gc.enable()
 
     @Slot()
     def _collect(self) -> None:

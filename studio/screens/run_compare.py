@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,8 +72,8 @@ class RunComparison(QWidget):
         names = names_of(stories)
         self.sentence.setText(" ".join(remarks(stories)))
         if another:
-            stepped = [(html.escape(name), story) for name, story in zip(names, stories) if has_curve(story)]
-            self.overlay.show_runs([(name, story.info.folder) for name, story in stepped])
+            stepped = [(name, story.info.folder) for name, story in zip(names, stories) if has_curve(story)]
+            self.overlay.show_runs(stepped)
             self._show_settings(stories, names)
         self.tabs.setTabVisible(0, any(has_curve(story) for story in stories))
         self.results.set_rows(["Result", *names], result_rows(stories))

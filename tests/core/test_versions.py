@@ -11,7 +11,8 @@ from ulmfit_core import events, provenance
 from ulmfit_core.data import edits
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference.predictor import Predictor
-from ulmfit_core.inference.versions import SAVED, WEIGHTS, Version, open_version, versions
+from ulmfit_core.inference.versions import SAVED, Version, open_version, versions
+from ulmfit_core.models import best_weights
 from ulmfit_core.models import bundle as bundles
 from ulmfit_core.project import Project
 from ulmfit_core.run import launch
@@ -78,9 +79,9 @@ def test_without_a_saved_classifier_the_trainings_are_left(project):
 
 def test_damaged_or_absent_weights_are_not_offered(project):
     _, stopped, first = versions(project)
-    path = project.folder / "runs" / first.key / WEIGHTS
+    path = best_weights.newest(project.folder / "runs" / first.key)
     path.write_bytes(path.read_bytes()[:-10])
-    (project.folder / "runs" / stopped.key / WEIGHTS).unlink()
+    best_weights.newest(project.folder / "runs" / stopped.key).unlink()
     assert [version.key for version in versions(project)] == [SAVED]
     for gone in (stopped, first, Version("of yesterday", "20200101-000000-000-classify")):
         with pytest.raises(UserError, match="cannot be read any more"):
@@ -89,12 +90,12 @@ def test_damaged_or_absent_weights_are_not_offered(project):
 
 def test_weights_of_other_sizes_are_refused_with_a_reason(project):
     first = versions(project)[2]
-    folder = project.folder / "runs" / first.key
+    path = best_weights.newest(project.folder / "runs" / first.key)
     from safetensors.torch import load_file, save_file
 
-    weights = load_file(folder / WEIGHTS)
+    weights = load_file(path)
     weights["encoder.embedding"] = weights["encoder.embedding"][:-1].contiguous()
-    save_file(weights, folder / WEIGHTS)
+    save_file(weights, path)
     with pytest.raises(UserError, match="Choose another version"):
         open_version(project, first)
 

@@ -69,7 +69,7 @@ def window(display: str, own_home: None, hand: Hand, monkeypatch: pytest.MonkeyP
         pytest.skip("needs a process of its own: make e2e")
     monkeypatch.setenv("QT_QPA_PLATFORM", "xcb")
     app = make_application(["ulmfit-studio"])
-    collector = worker.Collector(app)
+    worker.Collector(app)
     made = MainWindow(Session(app))
     made.show()
     hand.wait(made.isActiveWindow, "the window to have the focus")
@@ -80,7 +80,6 @@ def window(display: str, own_home: None, hand: Hand, monkeypatch: pytest.MonkeyP
     hand.wait(lambda: made.session.job is None, "the job to stop")
     loader.join()
     made.close()
-    collector.stop()
     app.shutdown()  # before the X server goes: Qt ends the process when its server dies
 
 

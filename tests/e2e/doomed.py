@@ -24,7 +24,7 @@ LONGEST_SECONDS = 1800
 
 def main(way: str, *words: str) -> None:
     app, hand = make_application(["ulmfit-studio"]), Hand(Path(words[-1]))
-    collector = worker.Collector(app)
+    worker.Collector(app)
     window = MainWindow(Session(app))
     if way == "begin":
         window.session.open(words[0])
@@ -38,7 +38,6 @@ def main(way: str, *words: str) -> None:
     hand.picture("at-work")
     hand.wait(lambda: window.session.job is None, "the end of the training", LONGEST_SECONDS)
     window.close()
-    collector.stop()
     app.shutdown()
 
 

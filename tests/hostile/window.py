@@ -25,7 +25,7 @@ def application() -> QApplication:
     app = QApplication(["window"])
     app.setOrganizationName("ulmfit-studio-tests")
     theme.apply(app, "light")
-    app.collector = worker.Collector(app)
+    worker.Collector(app)
     return app
 
 

@@ -23,14 +23,13 @@ SAD = ["The rain fell on the empty house", "He wept beside the cold grave", "She
 
 
 @pytest.fixture(scope="session", autouse=True)
-def application(qapp: QApplication) -> Iterator[QApplication]:
+def application(qapp: QApplication) -> QApplication:
     """As __main__ makes it: number format, theme, garbage collected in the main thread only."""
     locale.setlocale(locale.LC_NUMERIC, "C")
     qapp.setOrganizationName("ulmfit-studio-tests")
     theme.apply(qapp, "light")
-    collector = worker.Collector()
-    yield qapp
-    collector.stop()
+    worker.Collector(qapp)
+    return qapp
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QFile, Qt, QTimer
+from PySide6.QtGui import QTextDocumentFragment
 from PySide6.QtWidgets import QApplication
 
 from studio.main_window import MainWindow
@@ -179,6 +180,16 @@ def test_two_trainings_beside_each_other(screen: RunsScreen, write_run) -> None:
     assert "reached by the last layer group" in comparison.settings.item(0, 0).toolTip()
     results = {row[0]: row[1:] for row in comparison.results.texts()}
     assert results["Perplexity"] == ["12.2", "12.2"]  # alike: none is the better one
+
+
+def test_a_tag_stands_in_the_legend_as_it_was_typed(screen: RunsScreen) -> None:
+    add_training(screen.session)
+    second = add_training(screen.session)
+    (second.folder / "tags.txt").write_text("R&D <b>")
+    screen.refresh()
+    choose(screen, 0, 1)
+    legend = QTextDocumentFragment.fromHtml(screen.comparison.overlay.names.text()).toPlainText()
+    assert "R&D <b>" in legend
 
 
 def test_the_better_result_is_marked_only_where_figures_can_be_compared(screen: RunsScreen) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -111,3 +113,58 @@ def test_a_collector_takes_garbage_only_in_the_main_thread(qtbot) -> None:
     collector._collect()
     assert set(threads) == {threading.get_ident()}
     collector._timer.stop()
+
+
+# One object of Qt ends among much garbage of the same kind.
+ENDING = """
+import gc
+import os
+import sys
+
+from PySide6.QtCore import QCoreApplication, QObject, QTimer, Slot
+
+from studio.worker import Collector
+
+
+class Listener(QObject):
+    def __init__(self):
+        super().__init__()
+        self.me = self
+        self.timer = QTimer(self)
+        self.timer.timeout.connect(self.hear)
+
+    @Slot()
+    def hear(self):
+        pass
+
+
+app = QCoreApplication([])
+if sys.argv[1] == "collector":
+    Collector(app)
+gc.set_threshold(10**6)
+last, garbage = Listener(), [Listener() for _ in range(3000)]
+last.me = None
+del garbage
+gc.set_threshold(1, 1, 1)
+del last
+print("ended", flush=True)
+os._exit(0)
+"""
+
+
+def end(way: str, seconds: float) -> bytes:
+    """What a process says in which an object ends so."""
+    done = subprocess.Popen([sys.executable, "-c", ENDING, way], stdout=subprocess.PIPE)
+    try:
+        return done.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        return b"hangs"
+    finally:
+        done.kill()
+        done.wait()
+
+
+def test_no_collection_starts_while_qt_ends_an_object() -> None:
+    """Qt holds a lock then, for which the end of other objects may wait: without a collector it does."""
+    assert end("collector", 60) == b"ended\n"
+    assert end("automatic", 5) == b"hangs"
