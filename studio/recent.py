@@ -50,4 +50,5 @@ def forget(folder: Path) -> None:
 def _keep(folders: list[Path]) -> None:
     """A configuration folder that cannot be written costs the list, not the work."""
     with contextlib.suppress(OSError):
+        files.clear_abandoned(path().parent)
         files.write_json(path(), [str(folder) for folder in folders[:KEPT]])

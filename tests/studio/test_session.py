@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QObject, Slot
 
 from studio import recent
 from studio.session import Session
-from ulmfit_core import events
+from ulmfit_core import events, files
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project
 
@@ -146,3 +149,13 @@ def test_a_damaged_list_of_recent_projects_counts_as_empty(own_home) -> None:
     recent.path().parent.mkdir(parents=True)
     recent.path().write_text("{torn", encoding="utf-8")
     assert recent.projects() == []
+
+
+def test_what_a_killed_process_left_beside_the_list_of_recent_projects_goes(own_home, tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    recent.add(tmp_path / "one")
+    half_made = recent.path().with_name(f".recent.json.new-{files.HOST}-{ended.pid}-x1y2z3")
+    half_made.write_text("[")
+    recent.add(tmp_path / "two")
+    assert not half_made.exists() and recent.listed() == [tmp_path / "two", tmp_path / "one"]
