@@ -22,7 +22,7 @@ SETUP := PYTHON='$(PYTHON)' scripts/setup.sh
 TEST_ENV := QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1
 # What fastai answers, made anew; at the published size it takes a gigabyte while it is compared.
 ANSWERS := build/parity
-# The scripts of benchmarks/ that answer a question; the others are their parts.
+# The scripts of benchmarks/ that `make bench` runs; the others are their parts, or need what it does not have.
 STUDIES := train_lm profile_step learn_lm flat read_all tokenise predict whole_corpus transfer ablation low_shot
 # A row for each kill of `make torture`.
 KILLED := build/torture.jsonl

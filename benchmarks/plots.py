@@ -82,11 +82,10 @@ class Training:
 def main() -> int:
     options = arguments()
     app = make_application(["plots"])
-    collector = Collector(app)
+    Collector(app)
     with tempfile.TemporaryDirectory() as folder:
         training = Training(Path(folder) / "run", options.steps)
         report = measure(app.processEvents, training)
-    collector.stop()
     print(json.dumps(report) if options.json else "\n".join(lines(report)))
     return 0
 

@@ -99,14 +99,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         own_home(Path(folder) / "home")
         app = make_application(["soak"])
-        collector = worker.Collector(app)
+        worker.Collector(app)
         window = MainWindow(Session(app))
         window.show()
         worker.import_engine()
         window.session.open(make_project(Path(folder)).folder)
         report = soak(window, options.starts)
         window.close()
-        collector.stop()
     report["complaints"] = complaints.told
     report["faults"] = faults(report)
     print(json.dumps(report) if options.json else "\n".join(lines(report)))

@@ -46,7 +46,7 @@ def drive(options: argparse.Namespace) -> Row:
     from studio.session import Session
 
     app = program.make_application(sys.argv[:1])
-    collector = worker.Collector(app)
+    worker.Collector(app)
     session = Session(app)
     window = MainWindow(session)
     window.resize(1280, 800)
@@ -72,7 +72,6 @@ def drive(options: argparse.Namespace) -> Row:
     session.run_ended.connect(ended)
     QTimer.singleShot(1000, lambda: go("import"))
     app.exec()
-    collector.stop()
     return told
 
 

@@ -55,10 +55,9 @@ def main() -> int:
     if not options.again:
         shutil.rmtree(PLACE, ignore_errors=True)  # of a run that was broken off
     app = make_application(["screenshots"])
-    collector = Collector(app)
+    Collector(app)
     project = trained_project(options.project)
     draw(open_window(), project, options)
-    collector.stop()
     if not options.again:
         twice = ["--again", "--project", str(project.folder), "--out", str(options.out / "scale-2")]
         subprocess.run([sys.executable, __file__, *twice], env={**os.environ, "QT_SCALE_FACTOR": "2"}, check=True)

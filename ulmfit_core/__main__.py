@@ -1,4 +1,4 @@
-"""The `ulmfit` command line: everything the window does, without one.
+"""The `ulmfit` command line: every step from files to answers, without a window.
 
 Exit status: 0 done, 1 failed with a one-line reason, 2 bad usage, 130 stopped. With `--json` standard output
 holds exactly one JSON value; everything else goes to standard error.

@@ -1,6 +1,6 @@
 """Every knob, declared once: default, bounds, unit, one sentence of help and its source.
 
-The window's forms, the command line's `--set`, validation and the docs all read these declarations.
+The window's forms with their help, the command line's `--set` and validation all read these declarations.
 """
 
 from __future__ import annotations
@@ -528,7 +528,7 @@ def blend_note(weight: float) -> str:
 
 
 def to_toml(recipe: Recipe) -> str:
-    """`project.toml`: one table a section, each knob with its help as a comment where it is not the default."""
+    """`project.toml`: one table a section, every knob with its value."""
     return tomlkit.dumps(recipe.model_dump(mode="json"))
 
 

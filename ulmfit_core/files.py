@@ -1,4 +1,4 @@
-"""The one module that opens files for writing: atomic replacement for artefacts, append-only logs, locks."""
+"""The one module through which files reach their names: atomic replacement for artefacts, append-only logs, locks."""
 
 from __future__ import annotations
 

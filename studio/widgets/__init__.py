@@ -1,1 +1,1 @@
-"""Parts that more than one screen is built from; none of them knows the session except the run bar."""
+"""Parts that screens are built from; only the run bar, the rate finder and the choice of a base know the session."""

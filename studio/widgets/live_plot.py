@@ -1,7 +1,7 @@
 """Linked plots of a training: loss, learning rates with their coming schedule, when each layer group learns, a third.
 
 Painted four times a second at most, on axes that seldom move, from at most 1,500 buckets a line: faster redraws and
-ranges that follow the data steal time from the training in the same process (reference/studio.md).
+ranges that follow the data steal time from the training in the same process.
 """
 
 from __future__ import annotations

@@ -112,4 +112,5 @@ def complaint_about(reason: str) -> str:
     for mark in ("Traceback", "Errno", "Error:", "Exception", "error.log"):
         if mark in reason:
             return f"“{mark}” in: {reason}"
-    return "" if reason.rstrip().endswith((".", "!")) else f"no sentence: {reason!r}"
+    ends = (".", "!", "--resume")  # with the command to go on with, to be copied
+    return "" if reason.rstrip().endswith(ends) else f"no sentence: {reason!r}"

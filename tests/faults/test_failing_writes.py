@@ -18,7 +18,7 @@ from ulmfit_core.run import launch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="which file is written is looked up in /proc")
 NUMBERS = (errno.ENOSPC, errno.EIO)
-# In the run of every day; all writes with `make torture`.
+# In the run of every day; all writes with `make faults`.
 SHARE = 13
 
 

@@ -20,7 +20,7 @@ COMMANDS = {
 }  # fmt: skip
 # What Arrow writes, what the child that learns the vocabulary writes, and what this program does itself.
 WROTE = (("write", "rows.arrow"), ("create", "spm.model"), ("write", "spm.model"), ("rename", "vocab.json"))
-# In the run of every day; all writes with `make torture`.
+# In the run of every day; all writes with `make faults`.
 SHARE = 100
 
 
