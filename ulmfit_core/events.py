@@ -196,8 +196,7 @@ def from_line(line: bytes) -> Event:
     told = {key: value for key, value in record.items() if key in _fields(name)}
     extra = {key: value for key, value in record.items() if key not in told}
     try:
-        if "report" in told:
-            reports.fitting(told["report"])
+        reports.check(told)
         return _adapter(name).validate_python({**told, "at": at, "extra": extra})
     except ValidationError:
         return _unknown(name, at, record)

@@ -85,10 +85,21 @@ def text(path: Path) -> str:
 def record(path: Path, shape: type[Record]) -> dict[str, Any]:
     """The JSON record of a file. Raises as `text` does, UserError where it is no JSON or does not have this shape."""
     try:
-        value = parsed(text(path))
+        written = text(path)
+        value = parsed(written)
+        if "\\u" in written:
+            _refuse_halves(value)
     except ValueError as error:
         raise UserError(damaged(path, str(error))) from None
     return fitting(value, shape, path)
+
+
+def _refuse_halves(value: Any) -> None:
+    """Raises ValueError where a text in it has half of a character, which JSON can name but no file can hold."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError(_reason(error)) from None
 
 
 def toml(written: str, path: Path) -> dict[str, Any]:

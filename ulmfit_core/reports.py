@@ -1,13 +1,14 @@
 """What the reports of jobs tell, by name: each says some of it, and what it says has this shape wherever it is read.
 
-A report lies in a run's last event, in the `report.json` of an evaluation and among the facts of a bundle.
+So have the other parts of events that are tables. A report lies in a run's last event, in the `report.json` of an
+evaluation and among the facts of a bundle.
 """
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from ulmfit_core.reading import Record
 
@@ -78,6 +79,9 @@ class Exponents(Record):
 
 
 class Blend(Record):
+    """Where word counts are `used` their `weight` is told."""
+
+    used: bool = False
     weight: float = 0.0
     answers: str = ""
     exponents: dict[str, Exponents] = {}
@@ -85,6 +89,12 @@ class Blend(Record):
     calibrated: dict[str, float] = {}
     word_counts: dict[str, float] = {}
     blend: dict[str, float] = {}
+
+    @model_validator(mode="after")
+    def is_weighed(self) -> Self:
+        if self.used and "weight" not in self.model_fields_set:
+            raise ValueError("it lacks weight")
+        return self
 
 
 class BySize(Record):
@@ -160,8 +170,42 @@ class Report(Record):
         return self
 
 
-def fitting(told: Any) -> dict[str, Any]:
-    """A report that has this shape. Raises ValueError where it has not."""
-    return Report.model_validate(told).model_dump(exclude_unset=True)
+class Phase(Record):
+    """One of the plan of a training."""
+
+    title: str
+    first_step: int
+    last_step: int
+    epochs: int
+    groups: list[str]
+
+
+class Watched(Record):
+    """What a model in training said of a sentence: a classifier its labels, a language model how well it knew it."""
+
+    text: str
+    label: str = ""
+    probabilities: dict[str, float] = {}
+    loss: float = 0.0
+
+    @model_validator(mode="after")
+    def is_answered(self) -> Self:
+        if not self.model_fields_set & {"probabilities", "loss"}:
+            raise ValueError("it lacks probabilities")
+        return self
+
+
+# The shapes of what events tell, by the names of their parts.
+OF_EVENTS = {
+    "report": TypeAdapter(Report),
+    "phases": TypeAdapter(Annotated[list[Phase], Field(min_length=1)]),
+    "rows": TypeAdapter(list[Watched]),
+}
+
+
+def check(told: dict[str, Any]) -> None:
+    """Raises ValueError where a part of an event does not have its shape."""
+    for name in told.keys() & OF_EVENTS.keys():
+        OF_EVENTS[name].validate_python(told[name])
 
 

@@ -16,6 +16,7 @@ from ulmfit_core.events import Ended, EpochEnded, Event, Plan, Started
 STAGES: dict[str, type[StageSettings]] = {
     "pretrain": PretrainSettings, "finetune": FinetuneSettings, "classify": ClassifySettings,
 }  # fmt: skip
+LOSSES = ("train_loss", "valid_loss")
 EXPLODED = 2.0  # times its lowest: a validation loss so high, while the training loss falls no more, is out of hand
 KNOWN = 0.3  # times the first training loss: one that is lower has been learned, whatever the validation says
 RECENT = 3  # epochs that tell whether the training loss still falls
@@ -97,10 +98,10 @@ def story_of(told: Sequence[Event]) -> Story | None:
     plan = next((event for event in told if isinstance(event, Plan)), None)
     if plan is None or job not in STAGES:
         return None
-    epochs = [event for event in told if isinstance(event, EpochEnded)]
+    epochs = [event for event in told if isinstance(event, EpochEnded) and event.metrics.keys() >= {*LOSSES}]
     return Story(
-        train=[event.metrics["train_loss"] for event in epochs],
-        valid=[event.metrics["valid_loss"] for event in epochs],
+        train=[event.metrics[LOSSES[0]] for event in epochs],
+        valid=[event.metrics[LOSSES[1]] for event in epochs],
         right=[event.metrics["accuracy"] for event in epochs if "accuracy" in event.metrics],
         best=[event.best for event in epochs],
         rows=int(epochs[-1].metrics.get("valid_rows", 0)) if epochs else 0,

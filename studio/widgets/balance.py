@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLabel
 
 from ulmfit_core import presets, reading
 from ulmfit_core.config import Recipe, StageSettings, regularisation
+from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project
 
 TITLE = "<b>Regularisation</b> · learning rate × weight decay / (batch × (1 − momentum))"
@@ -69,14 +70,14 @@ def earlier_settings(project: Project, step: str) -> tuple[StageSettings, str]:
 
 
 def _settings_of_last_run(project: Project, step: str) -> StageSettings | None:
-    """None without a run, or where another version of the program wrote settings that are unknown here."""
+    """None without a run, and where its settings are damaged or of another version of the program."""
     last = next(project.runs_of(step), None)
     if last is None:
         return None
     kind = type(getattr(project.recipe, step))
     try:
         settings: StageSettings = kind.model_validate(_recipe_of(last.folder).get(step))
-    except ValidationError:
+    except (ValidationError, UserError):
         return None
     return settings
 

@@ -7,9 +7,10 @@ import pytest
 
 from ulmfit_core import events
 
+PHASE = {"title": "all", "first_step": 0, "last_step": 10, "epochs": 2, "groups": ["head"]}
 EXAMPLES = [
     events.Started("vocab", "Build the vocabulary"),
-    events.Plan(["head"], 10, 100, [5, 10], [{"title": "all"}], [0, 9], [[0.1, 0.2]], 1000, "cpu", 2),
+    events.Plan(["head"], 10, 100, [5, 10], [PHASE], [0, 9], [[0.1, 0.2]], 1000, "cpu", 2),
     events.PhaseBegan(0, "all", ["head"], 0),
     events.EpochEnded(0, 0, 5, {"accuracy": 0.5}, True),
     events.WatchedScores(1, [{"text": "Schön!", "label": "pos", "probabilities": {"pos": 0.9, "neg": 0.1}}]),

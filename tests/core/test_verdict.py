@@ -149,6 +149,11 @@ def test_a_training_stopped_by_hand_is_not_called_too_short():
     assert verdict([*told[:-1], Ended("done", finished_early=True)]) is None
 
 
+def test_an_epoch_that_tells_no_loss_does_not_count():
+    told = curve("classify_support")
+    assert verdict([*told[:-1], EpochEnded(99, 0, 9999, {"accuracy": 0.5}, False), told[-1]]) == verdict(told)
+
+
 def test_a_loss_that_is_no_number_diverges():
     told = at_work(curve("finetune_well"), 3)
     broken = EpochEnded(3, 0, 99, {"train_loss": float("nan"), "valid_loss": float("nan")}, False)

@@ -7,6 +7,7 @@ reader is met behind them.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
@@ -155,7 +156,8 @@ class Damage:
             holder[self.chance.choice(["", "x", "format", "labels", "__proto__", "é" * 300])] = self._value()
         elif way == 2:
             other, its = self.chance.choice(places)
-            holder[key], other[its] = other[its], holder[key]
+            # Copies: one may hold the other.
+            holder[key], other[its] = copy.deepcopy(other[its]), copy.deepcopy(holder[key])
         elif way == 3 and isinstance(holder, list):
             holder.insert(key, holder[key])
         else:

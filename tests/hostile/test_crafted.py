@@ -7,6 +7,7 @@ import os
 import re
 import struct
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +225,15 @@ def test_records_of_any_shape_are_refused_with_a_sentence(bundle, project, writt
         Dataset.open(project.folder / "dataset")
 
 
+def test_half_of_a_character_in_a_record_is_damage(tmp_path):
+    path = tmp_path / "dataset.json"
+    path.write_text('{"labels": ["\\ud83d\\ude00"]}')
+    assert reading.record(path, reading.Record) == {"labels": ["😀"]}
+    path.write_text('{"labels": ["\\ud83d"]}')
+    with pytest.raises(UserError, match="dataset.json is damaged: .*surrogates"):
+        reading.record(path, reading.Record)
+
+
 @pytest.mark.parametrize("line", ["seed = nan", "seed = 1" + "0" * 400, "clip = inf", "x = " + "[" * 5000, "name = 1"])
 def test_settings_beyond_all_bounds_are_refused(project, line):
     path = project.folder / "project.toml"
@@ -240,11 +250,17 @@ def test_a_damaged_run_is_seen_as_one_and_the_project_opens(project):
     assert "config.toml is damaged" in run.reason
 
 
+PLAN = events.Plan(["head"], 10, 100, [10], [{"title": "all"}], [0], [[0.1]], 9, "cpu", 1)
+
+
 def test_events_of_any_shape_are_kept_as_unknown(tmp_path):
     epoch = b'{"event": "EpochEnded", "epoch": "x", "phase": 0, "step": 1, "metrics": {}, "best": true}'
     lines = [b"{", DEEP.encode(), epoch, epoch.replace(b'"x"', b"0").replace(b"{}", b"5"),
              b'{"event": "Ended", "status": "done", "at": 1e300}',
-             b'{"event": "Ended", "status": "done", "report": {"rows": "many"}}']  # fmt: skip
+             b'{"event": "Ended", "status": "done", "report": {"rows": "many"}}',
+             b'{"event": "Ended", "status": "done", "report": {"blend": {"used": true}}}',
+             b'{"event": "WatchedScores", "epoch": 0, "rows": [{"text": "a", "label": "b"}]}',
+             events.to_line(PLAN).strip(), events.to_line(replace(PLAN, phases=[])).strip()]  # fmt: skip
     (tmp_path / "events.jsonl").write_bytes(b"\n".join([*lines, b""]))
     told = events.read_events(tmp_path / "events.jsonl")
     assert [type(event) for event in told] == [events.Unknown] * len(lines)

@@ -51,3 +51,10 @@ def test_before_the_first_run_it_compares_with_the_preset_then_with_the_run(qtbo
     project_session.change("finetune.phases", [{"epochs": 1}])
     hint.show_for(project, "finetune")
     assert "Each phase of the table" in hint.text()
+
+
+def test_a_run_whose_settings_are_damaged_is_not_compared_with(project_session, write_run):
+    folder = write_run(project_session.project, "finetune")
+    (folder / "config.toml").write_text("= no settings")
+    _, words = earlier_settings(project_session.project, "finetune")
+    assert words.startswith("in the preset")
