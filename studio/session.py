@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -78,19 +79,25 @@ class Session(QObject):
         self.project = self.run_folder = None
 
     def change(self, key: str, value: Any) -> bool:
-        """Set one knob by its dotted name, such as `vocab.size`, and save. False if it is refused."""
+        """Set one knob by its dotted name, such as `vocab.size`, and save. False if it is refused: all is as it was."""
         if self.project is None:
             return False
+        before, tried = _copy(self.project.recipe), self._tried and _copy(self._tried)
         try:
             self.project.refuse_if_read_only()
             for recipe in filter(None, (self.project.recipe, self._tried)):
                 config.set_value(recipe, key, value)
             self.project.save()
         except (UserError, OSError) as error:
-            self.refused.emit(files.told(error) if isinstance(error, OSError) else str(error))
+            self.project.recipe, self._tried = before, tried
+            self.project_changed.emit()  # so that the control shows again what is in force
+            self._tell(error)
             return False
         self.project_changed.emit()
         return True
+
+    def _tell(self, error: UserError | OSError) -> None:
+        self.refused.emit(files.told(error) if isinstance(error, OSError) else str(error))
 
     def _enter(self, project: Project) -> None:
         self.access.enter(project)
@@ -132,7 +139,7 @@ class Session(QObject):
             self._refuse_if_busy()
             self._begin(job, recipe, resume, options)
         except (UserError, OSError) as error:
-            self.refused.emit(files.told(error) if isinstance(error, OSError) else str(error))
+            self._tell(error)
             return False
         logger.info("%s began in %s", job, self.run_folder)
         self.run_started.emit(job, self.run_folder)
@@ -170,9 +177,9 @@ class Session(QObject):
         self.project.refuse_if_read_only()
         self.project.refuse_if_busy(job)
         # The job works on its own copy: a knob turned meanwhile counts for the next run.
-        subject = Project(self.project.folder, (recipe or self.project.recipe).model_copy(deep=True))
+        subject = Project(self.project.folder, _copy(recipe or self.project.recipe))
         self.run_folder = resume or subject.new_run_folder(job)
-        self._tried = recipe.model_copy(deep=True) if recipe else None
+        self._tried = _copy(recipe) if recipe else None
         options = {"recipe": recipe and subject.recipe, "resume": resume, **options}
         self._worker = Worker(subject, job, self.run_folder, options)
         self.job = job
@@ -196,15 +203,29 @@ class Session(QObject):
         job, self.job, self._worker = self.job, None, None
         ended = worker.ended or Ended("failed", "The job ended without a word.")
         if self.run_folder:
-            clear_refused(self.run_folder, ended)  # here, because screens of this thread read the folder
-        self._adopt(ended)
+            with contextlib.suppress(OSError):  # one that cannot be removed stays, as a run that failed
+                clear_refused(self.run_folder, ended)  # here, because screens of this thread read the folder
+        unsaved = self._adopt(ended)
         logger.info("%s ended: %s %s", job, ended.status, ended.reason)
         self.run_ended.emit(job, ended)
         self.project_changed.emit()
+        if unsaved:
+            self._tell(unsaved)  # last, because the end of a run takes away what was told before it
 
-    def _adopt(self, ended: Ended) -> None:
-        """The recipe that a job tried becomes the project's if the job is done."""
+    def _adopt(self, ended: Ended) -> OSError | None:
+        """The recipe that a job tried becomes the project's if the job is done. Returns why it could not be saved.
+
+        The job has saved it as it was at the start: only knobs that were turned meanwhile wait for the next save.
+        """
         tried, self._tried = self._tried, None
         if self.project and tried and ended.status == "done":
             self.project.recipe = tried
-            self.project.save()
+            try:
+                self.project.save()
+            except OSError as error:
+                return error
+        return None
+
+
+def _copy(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(deep=True)

@@ -67,7 +67,9 @@ def first_open_screen(session: Session) -> str:
 
 
 def interrupted(project: Project) -> RunInfo | None:
-    """The first step's run that stopped halfway and can go on."""
+    """The first step's run that stopped halfway and can go on. None while a job is at work: the run may be its own."""
+    if lock.holder(project.folder, lock.WORK):
+        return None
     runs = (project.resumable_run(screen.step) for screen in SCREENS.values() if screen.step)
     return next(filter(None, runs), None)
 

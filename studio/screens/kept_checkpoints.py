@@ -88,5 +88,6 @@ class KeptCheckpoints(QWidget):
 
     @Slot(object)
     def _change(self, limit: int) -> None:
-        if not self._session.change(KEY, limit):
-            self._follow()
+        project = self._session.project
+        if not self._session.change(KEY, limit) and project:
+            self.limit.write(project.recipe.storage.checkpoints)  # though it has the focus

@@ -197,11 +197,11 @@ class TrainingScreen(Screen):
     # What a person does
 
     @Slot(str, object)
-    def _change(self, key: str, value: Any) -> None:
-        """What was said of the last run does not hold for the next one."""
+    def _change(self, key: str, value: Any) -> bool:
+        """What was said of the last run does not hold for the next one. False where the value could not be kept."""
         self._previewing = True
         self.clear_message()
-        self.session.change(key, value)
+        return self.session.change(key, value)
 
     @Slot(str, object)
     def _change_setting(self, name: str, value: Any) -> None:
@@ -239,8 +239,8 @@ class TrainingScreen(Screen):
             self._take_rate_into_phases(settings, rate, groups)
             return
         before = settings.lr_max
-        self._change(f"{self.step}.lr_max", rate)
-        self.finder.say(f"The highest learning rate is now {rate_text(rate)}; before it was {rate_text(before)}.")
+        if self._change(f"{self.step}.lr_max", rate):
+            self.finder.say(f"The highest learning rate is now {rate_text(rate)}; before it was {rate_text(before)}.")
 
     def _take_rate_into_phases(self, settings: StageSettings, rate: float, groups: int) -> None:
         rows = list(settings.phases)
@@ -250,9 +250,9 @@ class TrainingScreen(Screen):
             return
         for number in meant:
             rows[number] = rows[number].model_copy(update={"lr_max": rate})
-        self._change(f"{self.step}.phases", rows)
         phases = ", ".join(str(number + 1) for number in meant)
-        self.finder.say(f"The highest learning rate is now {rate_text(rate)} in the table of phases: {phases}.")
+        if self._change(f"{self.step}.phases", rows):
+            self.finder.say(f"The highest learning rate is now {rate_text(rate)} in the table of phases: {phases}.")
 
     @Slot()
     def show_last_run(self) -> None:

@@ -15,8 +15,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QPushButton
 
 from studio import recent
+from studio.interrupted import last_cut_off
 from studio.main_window import MainWindow
 from studio.widgets.run_bar import plan_of
+from tests.core.test_lock import another_process
+from ulmfit_core import lock
 from ulmfit_core.project import Project
 from ulmfit_core.run import launch, read_steps
 
@@ -109,3 +112,16 @@ def test_a_start_without_a_cut_off_training_says_nothing(window: MainWindow, rec
     with qtbot.waitSignal(window.last_time._search.answered):
         window.last_time.look()
     assert window.last_time.text == ""
+
+
+def test_a_training_at_work_in_another_process_is_not_taken_for_cut_off(window, project_session, write_run):
+    project = project_session.project
+    run = write_run(project, "finetune", steps=30, ended="")
+    (run / "checkpoint").mkdir()
+    (run / "checkpoint" / "state.json").write_text("{}")
+    with another_process(project.folder, lock.WORK):
+        project_session.project_changed.emit()
+        assert "was cut off" not in window.hint.text and last_cut_off() is None
+    project_session.access.look()
+    project_session.project_changed.emit()
+    assert "was cut off at step 30" in window.hint.text and last_cut_off()[1].folder == run

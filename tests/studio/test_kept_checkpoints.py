@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from PySide6.QtCore import Qt
 
@@ -9,6 +11,7 @@ from studio.main_window import MainWindow
 from studio.screens.kept_checkpoints import KeptCheckpoints
 from studio.screens.runs import RunsScreen
 from studio.session import Session
+from tests.faults.failing_disk import FailingDisk
 from ulmfit_core.project import Project
 
 
@@ -36,3 +39,13 @@ def test_a_limit_that_is_typed_is_kept(qtbot, line: KeptCheckpoints, project_ses
     assert Project.open(project_session.project.folder).recipe.storage.checkpoints == 0
     assert line.limit.text() == "no limit"
     assert project_session.project.state("import").mark == "done"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="which file is written is looked up in /proc")
+def test_a_limit_that_cannot_be_saved_goes_back_under_the_cursor(
+    line: KeptCheckpoints, project_session: Session
+) -> None:
+    line.limit.setFocus()
+    with FailingDisk(project_session.project.folder, 1, for_good=True).at_work():
+        line.limit.setValue(77)
+    assert line.limit.hasFocus() and line.limit.text() == "5000 MB"

@@ -25,7 +25,7 @@ from ulmfit_core.data.unseen import Unseen, open_unseen, settings_for
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference.answer_files import AnsweredRow, AnswerFile, Layout, format_of
 from ulmfit_core.inference.predictor import Prediction, Predictor, as_record
-from ulmfit_core.jobs.unfinished import Part, part_of, path_hash, read_state, text_hash
+from ulmfit_core.jobs.unfinished import Part, part_of, path_hash, text_hash
 from ulmfit_core.project import Project
 from ulmfit_core.run import Run, Stopped
 from ulmfit_core.text.portions import portions
@@ -244,12 +244,11 @@ def _write(
     shape: AnswerFile, out: Path, made_with: dict[str, str], go_on: bool, source: Unseen, predictor: Predictor, run: Run
 ) -> Tally:
     """Answer into the part for `out`, window by window, and let it become `out`. A stop leaves the part and says so."""
-    before = read_state(out)
-    if before and before.told.get("rows") and not go_on:
-        run.message(f"It starts anew: the {before.told['rows']:,} rows of an unfinished go are dropped.")
     part = Part(out, made_with, go_on)
     tally = Tally.of(part.told)
     try:
+        if part.dropped.get("rows"):
+            run.message(f"It starts anew: the {part.dropped['rows']:,} rows of an unfinished go are dropped.")
         if part.is_empty:
             part.keep(shape.head(), tally.told())
         for window in _answered_windows(source, predictor, run, tally, tally.rows):

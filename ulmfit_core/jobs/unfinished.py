@@ -55,24 +55,41 @@ def _state_of(out: Path) -> Path:
 class Part:
     """The part for `out` at work: `told` is that of the state gone on with, {} for a new one.
 
-    Raises UserError where it cannot be written or another process writes it, and, to go on, where there is nothing to
-    go on with or something changed since.
+    `dropped`: what an earlier go told that a new one takes the place of. Raises UserError where it cannot be written or
+    another process writes it, and, to go on, where there is nothing to go on with or something changed since.
     """
 
     def __init__(self, out: Path, made_with: dict[str, str], go_on: bool):
-        self.path, self.told = part_of(out), dict[str, Any]()
+        self.path, self.dropped = part_of(out), dict[str, Any]()
         self._out, self._made_with = out, made_with
-        before = _refuse_changed(out, made_with) if go_on else None
-        with _writing(out):
+        with _writing(out), contextlib.ExitStack() as undo:
             out.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(out)
+            self._lock = _lock(out)  # first of all: what another process writes is not looked at
+            undo.callback(self._unlock)
             files.clear_abandoned(out.parent, _state_of(out).name)
+            before = _to_go_on_with(out, made_with) if go_on else self._start_anew()
+            self.told = before.told
             self._log = files.AppendLog(self.path)
-            self._log.truncate(before.offset if before else 0)
-            if before:
-                self.told = before.told
-            else:
-                self.keep(b"", {})  # so that a state of another go says nothing of this one
+            undo.callback(self._log.abandon)
+            self._log.truncate(before.offset)
+            undo.pop_all()
+
+    def _start_anew(self) -> State:
+        """Say that nothing is done, and only then let the bytes of an earlier go be cut off.
+
+        A kill before this leaves the earlier go whole. One after it, before the bytes are cut, leaves more than the
+        state tells of, or no part at all; one after that an empty part: whoever goes on begins with the first row. The
+        other way round the earlier state would tell of rows that are gone.
+        """
+        before = read_state(self._out)
+        self.dropped = before.told if before else {}
+        return self._note(0, {})
+
+    def _note(self, offset: int, told: dict[str, Any]) -> State:
+        """Make durable what the part amounts to."""
+        state = State(offset, told, self._made_with)
+        files.write_json(_state_of(self._out), {"format": FORMAT, **vars(state)})
+        return state
 
     @property
     def is_empty(self) -> bool:
@@ -83,8 +100,7 @@ class Part:
         with _writing(self._out):
             self._log.write(data)
             self._log.sync()
-            record = {"format": FORMAT, "offset": self._log.offset, "told": told, "made_with": self._made_with}
-            files.write_json(_state_of(self._out), record)
+            self._note(self._log.offset, told)
 
     def finish(self, become: Callable[[Path, Path], None]) -> None:
         """Let the whole part become `out` by `become(part, out)`: nothing is left to go on with."""
@@ -95,11 +111,14 @@ class Part:
 
     def close(self) -> None:
         self._log.abandon()  # what was kept is on disk; the rest is not gone on with
+        self._unlock()
+
+    def _unlock(self) -> None:
         if self._lock:
             self._lock.remove()
 
 
-def _refuse_changed(out: Path, made_with: dict[str, str]) -> State:
+def _to_go_on_with(out: Path, made_with: dict[str, str]) -> State:
     before = read_state(out)
     if before is None:
         raise UserError(f"There is nothing to go on with for {out}. Start anew (without --resume).")
@@ -107,6 +126,11 @@ def _refuse_changed(out: Path, made_with: dict[str, str]) -> State:
     if changed:
         raise UserError(
             f"{part_of(out)} cannot be gone on with: {' and '.join(changed)} changed since it was begun. "
+            "Start anew (without --resume)."
+        )
+    if part_of(out).stat().st_size < before.offset:
+        raise UserError(
+            f"{part_of(out)} cannot be gone on with: it is shorter than what was answered, so it is damaged. "
             "Start anew (without --resume)."
         )
     return before
