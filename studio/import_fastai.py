@@ -15,6 +15,7 @@ from studio.session import Session
 from studio.widgets.card import line
 from studio.widgets.path_field import PathField
 from studio.worker import Background
+from ulmfit_core import files
 
 ABOUT = (
     "Choose the weights of a language model or an encoder (.pth, .h5) and the vocabulary it was trained with (.pkl), "
@@ -45,11 +46,11 @@ class ImportFastai(QDialog):
 
     @Slot()
     def bring(self) -> None:
-        files = [Path(field.path()).expanduser() for field in (self.weights, self.vocabulary) if field.path()]
+        chosen = [files.at_home(field.path()) for field in (self.weights, self.vocabulary) if field.path()]
         folder = self.target_folder()
         self.notice.clear()
         self._show_work(True)
-        self._background.ask(lambda: run_import(files, folder))
+        self._background.ask(lambda: run_import(chosen, folder))
 
     @Slot()
     def use(self) -> None:
@@ -58,7 +59,7 @@ class ImportFastai(QDialog):
             self.accept()
 
     def target_folder(self) -> Path:
-        return Path(self.target.path()).expanduser().absolute()
+        return files.at_home(self.target.path()).absolute()
 
     # Following
 

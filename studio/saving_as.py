@@ -24,6 +24,7 @@ from studio import theme
 from studio.notice import Notice
 from studio.session import Session
 from studio.worker import Background
+from ulmfit_core import files
 from ulmfit_core.project import Project
 from ulmfit_core.project_copy import Copying
 
@@ -52,7 +53,7 @@ class SaveAs(QDialog):
         self._show_outcome()
 
     def target(self) -> Path:
-        return Path(self.place.text().strip()).expanduser() / self.name.text().strip()
+        return files.at_home(self.place.text().strip()) / self.name.text().strip()
 
     # What a person does
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from ulmfit_core import catalog, run
+from ulmfit_core import catalog, files, run
 from ulmfit_core.errors import UserError
 from ulmfit_core.events import Ended, Event
 from ulmfit_core.project import Project
@@ -100,6 +100,8 @@ class Background(QObject):
             answer = question()
         except UserError as error:
             refusal = str(error)
+        except OSError as error:
+            refusal = files.told(error)
         except Exception as error:
             refusal = f"{type(error).__name__}: {error}"
         with contextlib.suppress(RuntimeError):  # the screen that asked was closed meanwhile

@@ -77,10 +77,10 @@ def new(
 ) -> None:
     """Create a project in DIR and import its data."""
     recipe = _recipe(preset, settings or [])
-    recipe.base = base if base in (SCRATCH, STARTER) else str(Path(base).expanduser().absolute())
+    recipe.base = base if base in (SCRATCH, STARTER) else str(files.at_home(base).absolute())
     for role, path in {"data": data, "test": test, "unlabelled": unlabelled, "corpus": corpus}.items():
         if path is not None:
-            config.set_value(recipe, f"data.{role}", str(path.expanduser().absolute()))
+            config.set_value(recipe, f"data.{role}", str(files.at_home(path).absolute()))
     recipe.data.text = list(text) if text else recipe.data.text
     recipe.data.label = label or recipe.data.label
     if base != SCRATCH:

@@ -12,8 +12,8 @@ import os
 import platform
 import re
 import shutil
+import stat
 import sys
-import tempfile
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -29,6 +29,9 @@ else:
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
+# What the system answers that has no memory, processes or open files left: no disk is at fault.
+SCARCE = (errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE)
+TAKEN = (errno.ENOTEMPTY, errno.EEXIST)  # where a folder is not to be replaced
 BUFFER = 1 << 16  # bytes that a log gathers before it writes them
 # What is on its way to its name, or away from it, with the computer and the process that move it (`_maker`).
 HALF_MADE = re.compile(r"\.(?P<name>.+)\.(?:new|removed)-(?P<maker>(?P<host>[0-9a-f]{8})-(?P<process>\d+))(?:-\w+)?")
@@ -48,12 +51,22 @@ def told(error: OSError) -> str:
         return f"{where} cannot be written: {why}. Allow writing there, or work in another folder."
     if error.errno in GONE:
         return f"{where} is not there any more: it was moved or removed. Bring it back, then start it again."
+    if error.errno in SCARCE:
+        return (
+            f"The system had no room for more work ({why}). Close other programs, then start it again; what was "
+            "finished is kept."
+        )
     return f"The disk failed at {where}: {why}. Check the disk, then start it again; what was finished is kept."
 
 
 def free_bytes(folder: Path) -> int:
     """Room on the disk of `folder`. Raises OSError where the folder is gone."""
     return shutil.disk_usage(folder).free
+
+
+def at_home(path: str | Path) -> Path:
+    """The path with a leading `~` as the person's home; where nobody has that name it stays as it is."""
+    return Path(os.path.expanduser(path))
 
 
 def size_of(folder: Path) -> int:
@@ -103,16 +116,25 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Replace `path` by `data`: a reader sees the old file or the new one, whenever the power goes."""
     with _naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.new-{_maker()}-", dir=path.parent)
+        temporary = _beside(path, "new")
         try:
-            with os.fdopen(handle, "wb", buffering=0):
-                _write_all(handle, data)
-                os.fsync(handle)
+            with open(temporary, "xb", buffering=0, opener=_itself) as file:
+                _keep_mode(path, file.fileno())
+                _write_all(file.fileno(), data)
+                os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def _keep_mode(path: Path, handle: int) -> None:
+    """Let others do with an open file what they may do with the one of that name, which it will replace."""
+    with contextlib.suppress(OSError):  # there is none, or its file system knows no modes
+        mode = path.lstat().st_mode
+        if os.name != "nt" and stat.S_ISREG(mode):
+            os.fchmod(handle, mode & 0o777 | 0o600)
 
 
 @contextlib.contextmanager
@@ -121,6 +143,7 @@ def replacing_file(path: Path) -> Iterator[AppendLog]:
     clear_abandoned(path.parent, path.name)
     partial = path.parent / f".{path.name}.new-{_maker()}"
     log = AppendLog(partial)
+    _keep_mode(path, log.fileno())
     try:
         yield log
         with _naming(path):
@@ -166,23 +189,25 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextlib.contextmanager
-def replacing_folder(target: Path) -> Iterator[Path]:
+def replacing_folder(target: Path, replace: bool = True) -> Iterator[Path]:
     """Yield an empty folder beside `target`; on success it becomes `target`, on any error it is removed.
 
     The old folder is moved aside before the new one takes its name. Should the power go between the two
     renames, `recover` brings the old one back. What a killed process left half made is removed first.
+    With `replace` False an old folder that holds anything stays: an OSError tells that the name is TAKEN.
     """
     with _naming(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         clear_abandoned(target.parent, target.name)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-{_maker()}-", dir=target.parent))
+        fresh = _beside(target, "new")
+        fresh.mkdir()
     try:
         yield fresh
         with _naming(target):
             for path in fresh.rglob("*"):
                 if path.is_file():
                     _sync_file(path)
-            _swap(fresh, target)
+            _swap(fresh, target) if replace else fresh.rename(target)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
@@ -193,9 +218,17 @@ def replacing_folder(target: Path) -> Iterator[Path]:
 def remove_folder(folder: Path) -> None:
     """Remove a folder that others may be looking at: it leaves its name at once, its files after that."""
     clear_abandoned(folder.parent, folder.name)
-    aside = folder.with_name(f".{folder.name}.removed-{_maker()}")
-    folder.rename(aside)
-    shutil.rmtree(aside)
+    _take_away(folder, folder)
+
+
+def _take_away(folder: Path, name: Path) -> None:
+    """Remove what had that name. The files that cannot go now, such as NFS keeps for a reader, `clear_abandoned` takes.
+
+    Before the first of them goes the folder bears a name by which `recover` never brings it back.
+    """
+    leaving = _beside(name, "removed")
+    folder.rename(leaving)
+    shutil.rmtree(leaving, ignore_errors=True)
 
 
 def recover(parent: Path) -> None:
@@ -204,7 +237,8 @@ def recover(parent: Path) -> None:
     for aside in [path for path in found if path.is_dir() and not path.is_symlink()]:
         target = parent / aside.name[1 : aside.name.rindex(".old-")]
         if target.exists():
-            shutil.rmtree(aside, ignore_errors=True)  # what is left of it goes the next time
+            with contextlib.suppress(OSError):  # it goes the next time
+                _take_away(aside, target)
         else:
             aside.rename(target)
 
@@ -229,6 +263,11 @@ def _maker() -> str:
     return f"{HOST}-{os.getpid()}"
 
 
+def _beside(path: Path, why: str) -> Path:
+    """A free name for what will be `path` ("new"), makes room for it ("old") or is no more ("removed")."""
+    return path.parent / f".{path.name}.{why}-{_maker()}-{os.urandom(4).hex()}"
+
+
 def _is_abandoned(path: Path, found: re.Match[str]) -> bool:
     if found["host"] == HOST:
         return not is_alive(int(found["process"]))
@@ -245,7 +284,7 @@ def is_alive(process: int) -> bool:
         return True
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has a number that great
         return False
     except PermissionError:
         return True
@@ -258,18 +297,18 @@ def _sync_file(path: Path) -> None:
 
 
 def _swap(fresh: Path, target: Path) -> None:
-    fresh.chmod(0o755)
     if not target.exists():
         fresh.rename(target)
         return
-    aside = target.parent / f".{target.name}.old-{os.getpid()}"
+    aside = _beside(target, "old")
     target.rename(aside)
     try:
         fresh.rename(target)
     except BaseException:
         aside.rename(target)
         raise
-    shutil.rmtree(aside)
+    with contextlib.suppress(OSError):  # the new one is in its place; `recover` takes the old one away
+        _take_away(aside, target)
 
 
 class AppendLog:
@@ -300,6 +339,9 @@ class AppendLog:
         with _naming(self.path):
             while self._waiting:
                 del self._waiting[: os.write(self._file.fileno(), self._waiting)]
+
+    def fileno(self) -> int:
+        return self._file.fileno()
 
     def sync(self) -> None:
         self.flush()

@@ -104,14 +104,12 @@ class Project:
 
     @classmethod
     def create(cls, folder: Path, recipe: Recipe | None = None) -> Project:
-        """Make a new project. Raises UserError if the folder holds anything already."""
-        folder = Path(folder).expanduser().absolute()
-        files.clear_abandoned(folder)  # of a first try that was killed
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{folder} exists already and is not empty. Choose a new folder for the project.")
+        """Make a new project. Raises UserError if the folder holds anything already, or cannot be made."""
+        folder = files.at_home(folder).absolute()
         project = cls(folder, recipe or Recipe())
         project.recipe.name = project.recipe.name or folder.name
         try:
+            refuse_if_in_use(folder)
             project.save()
         except OSError as error:
             reason = f"The project cannot be created in {folder}: {error.strerror}."
@@ -120,18 +118,28 @@ class Project:
 
     @classmethod
     def open(cls, folder: Path) -> Project:
-        """Open a project folder. Raises UserError if it is none, or one of a newer version."""
-        folder = Path(folder).expanduser().absolute()
+        """Open a project folder. Raises UserError if it is none, one of a newer version, or cannot be read."""
+        folder = files.at_home(folder).absolute()
         path = folder / "project.toml"
-        if not path.is_file():
-            raise UserError(f"{folder} is not a project: it has no project.toml. Create one with “New project”.")
-        if lock.holder(folder, lock.WORK) is None:  # else the folder that is moved aside is on its way
-            try:
+        try:
+            if not path.is_file():
+                raise UserError(f"{folder} is not a project: it has no project.toml. Create one with “New project”.")
+            if lock.holder(folder, lock.WORK) is None:  # else the folder that is moved aside is on its way
                 for parent in (folder, folder / "models", *folder.glob("tokens/*")):
                     files.recover(parent)
-            except OSError as error:
-                raise UserError(files.told(error)) from None
-        return cls(folder, config.from_toml(reading.text(path), str(path)))
+            return cls(folder, config.from_toml(reading.text(path), str(path)))
+        except OSError as error:
+            raise UserError(files.told(error)) from None
+
+    def saved_recipe(self) -> Recipe | None:
+        """What project.toml says now: a job at work has the recipe of its start. None where that cannot be read.
+
+        It may be in the middle of an edit by hand: whoever starts the next job is told.
+        """
+        try:
+            return config.from_toml(reading.text(self.folder / "project.toml"))
+        except (UserError, OSError):
+            return None
 
     def save(self) -> None:
         self.refuse_if_read_only()
@@ -177,14 +185,8 @@ class Project:
     # Runs
 
     def new_run_folder(self, job: str) -> Path:
-        """Create runs/<time>-<job>/ with the config that repeats it.
-
-        Its name comes after those of all others, also where the clock was set back: that tells which run is the newest.
-        """
+        """Create runs/<time>-<job>/ with the config that repeats it."""
         self.refuse_if_read_only()
-        others = [name for name in self._run_names() if RUN_NAME.fullmatch(name)]
-        moment = max([datetime.datetime.now(), *map(_just_after, others[-1:])])
-        folder = self.folder / "runs" / f"{moment.strftime(STAMP)[:-3]}-{job}"
         facts = {
             "job": job,
             "fingerprint": self.fingerprint(job) if job in INPUTS else "",
@@ -193,9 +195,21 @@ class Project:
             "format": FORMAT,
         }
         document = {"run": facts, "recipe": self.recipe.model_dump(mode="json")}
-        with files.replacing_folder(folder) as fresh:  # so that no run is without its config, whenever it is killed
-            files.write_text(fresh / "config.toml", tomlkit.dumps(document))
-        return folder
+        while True:
+            folder = self._next_run_folder(job)
+            try:  # so that no run is without its config, whenever it is killed
+                with files.replacing_folder(folder, replace=False) as fresh:
+                    files.write_text(fresh / "config.toml", tomlkit.dumps(document))
+                return folder
+            except OSError as error:  # another process may have taken that very name
+                if error.errno not in files.TAKEN or not folder.parent.is_dir():
+                    raise
+
+    def _next_run_folder(self, job: str) -> Path:
+        """Its name comes after all others, also where the clock was set back: that tells which run is the newest."""
+        others = [name for name in self._run_names() if RUN_NAME.fullmatch(name)]
+        moment = max([datetime.datetime.now(), *map(_just_after, others[-1:])])
+        return self.folder / "runs" / f"{moment.strftime(STAMP)[:-3]}-{job}"
 
     def runs(self) -> list[RunInfo]:
         """All runs, oldest first. One that another thread removes meanwhile is left out."""
@@ -336,6 +350,13 @@ class Project:
             if not self.skip_reason(name) and not self.finished_run(name):
                 return self.blocking_step(name) or name
         return ""
+
+
+def refuse_if_in_use(folder: Path) -> None:
+    """Raise UserError if something lies where a project is to be made, but for what a killed first try left."""
+    files.clear_abandoned(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists already and is not empty. Choose a new folder for the project.")
 
 
 def busy_sentence(other: str) -> str:

@@ -84,7 +84,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 def base_path(base: str) -> Path:
     """Where the pretrained language model `base` lies (`starter`, or the folder of a bundle), if it is there."""
-    return resource_path("starter/english") if base == STARTER else Path(base).expanduser()
+    return resource_path("starter/english") if base == STARTER else files.at_home(base)
 
 
 # Hashes, of 16 hexadecimal digits; empty where there is nothing to hash

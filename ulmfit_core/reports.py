@@ -196,7 +196,7 @@ class Watched(Record):
 
 
 # The shapes of what events tell, by the names of their parts.
-OF_EVENTS = {
+OF_EVENTS: dict[str, TypeAdapter[Any]] = {
     "report": TypeAdapter(Report),
     "phases": TypeAdapter(Annotated[list[Phase], Field(min_length=1)]),
     "rows": TypeAdapter(list[Watched]),

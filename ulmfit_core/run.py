@@ -464,7 +464,7 @@ def clear_refused(folder: Path, ended: events.Ended) -> None:
 
     One that the person wrote a note on stays.
     """
-    worked = any((folder / name).exists() for name in ("steps.f32", "error.log", NOTES, TAGS))
+    worked = any((folder / name).exists() for name in ("steps.f32", "checkpoint", "error.log", NOTES, TAGS))
     if ended.status == "failed" and folder.exists() and not worked:
         files.remove_folder(folder)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ulmfit_core import catalog, events, presets, provenance, run_settings
+from ulmfit_core import catalog, events, files, presets, provenance, run_settings
 from ulmfit_core.config import Recipe, blend_note
 from ulmfit_core.events import Ended, EpochEnded, Event, Plan, Started
 from ulmfit_core.project import BUNDLES, Project, RunInfo
@@ -223,8 +223,8 @@ def _new_command(project: Project, step: str) -> str:
 
 
 def _absolute(folder: Path, name: str) -> Path:
-    beside = folder / Path(name).expanduser()
-    return (beside if beside.exists() else Path(name).expanduser()).absolute()
+    beside = folder / files.at_home(name)
+    return (beside if beside.exists() else files.at_home(name)).absolute()
 
 
 def _threads(project: Project, run: RunInfo, step: str) -> str:
@@ -257,7 +257,7 @@ def _own_command(job: str, options: dict[str, Any]) -> list[str]:
 
 def _remark(recipe: Recipe) -> str:
     """What is to be known of the commands, where there is something."""
-    relative = [key for key in FILES if (name := value_of(recipe, key)) and not Path(name).expanduser().is_absolute()]
+    relative = [key for key in FILES if (name := value_of(recipe, key)) and not files.at_home(name).is_absolute()]
     if relative:
         return (
             "The files lay in the project's own folder and are named in full here: "

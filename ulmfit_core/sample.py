@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ulmfit_core import config, files, presets
 from ulmfit_core.config import DataSettings, Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.jobs.base import BASE_OF_NEW
-from ulmfit_core.project import Project
+from ulmfit_core.project import Project, refuse_if_in_use
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,27 @@ def open_or_make(folder: Path | None = None, name: str = DEFAULT) -> Project:
 
     Raises UserError where it can be neither opened nor made, or there is no sample of that name.
     """
-    folder = folder or default_folder(name)
-    if (folder / "project.toml").is_file():
-        return Project.open(folder)
-    project = Project.create(folder, recipe(name))
-    for source in named(name).data.values():  # copied, so that the project stands alone
-        files.write_bytes(folder / _copy_of(source), resource_path(source).read_bytes())
-    return project
+    folder = files.at_home(folder or default_folder(name)).absolute()
+    try:
+        if not _is_made(folder):
+            refuse_if_in_use(folder)
+            _make(folder, name)
+    except OSError as error:
+        if not _is_made(folder):  # else another process was faster
+            raise UserError(files.told(error)) from None
+    return Project.open(folder)
+
+
+def _is_made(folder: Path) -> bool:
+    return os.path.isfile(folder / "project.toml")
+
+
+def _make(folder: Path, name: str) -> None:
+    """In one piece: a project without its data would be opened as it is from then on."""
+    with files.replacing_folder(folder, replace=folder.exists()) as fresh:
+        for source in named(name).data.values():  # copied, so that the project stands alone
+            files.write_bytes(fresh / _copy_of(source), resource_path(source).read_bytes())
+        Project(fresh, recipe(name)).save()
 
 
 def recipe(name: str = DEFAULT) -> Recipe:

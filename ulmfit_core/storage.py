@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,11 +38,20 @@ def summary(project: Project) -> str:
     return f"Checkpoints take {sum(each.size for each in kept(project)) / MEGABYTE:,.1f} MB; {most}."
 
 
+def with_todays_limit(project: Project) -> Project:
+    """The project with the limit that its project.toml has now; as it is while that cannot be read.
+
+    So a limit that is raised while a training is at work holds from its next checkpoint on.
+    """
+    saved = project.saved_recipe()
+    return Project(project.folder, project.recipe.model_copy(update={"storage": saved.storage})) if saved else project
+
+
 def make_room(project: Project, run: Path) -> str:
     """Let the checkpoints of finished runs go, the oldest first, until all keep to the limit. Says which, or "".
 
     `run` is the folder of the one at work, whose checkpoints stay, as do those of all runs that may be gone on with.
-    What a finished run made stays too: its model, its best weights, its curves.
+    What a finished run made stays too: its model, its best weights, its curves. What cannot be removed stays, too.
     """
     present, dropped = kept(project), list[Kept]()
     over = sum(each.size for each in present) - project.recipe.storage.checkpoints * MEGABYTE
@@ -50,9 +60,10 @@ def make_room(project: Project, run: Path) -> str:
     done = {info.folder for info in project.runs() if info.status == "done" and info.folder != run}
     for each in present:
         if over > 0 and each.folder.parent in done:
-            files.remove_folder(each.folder)
-            dropped.append(each)
-            over -= each.size
+            with contextlib.suppress(OSError):  # another person's, or gone by another hand: no reason to end a training
+                files.remove_folder(each.folder)
+                dropped.append(each)
+            over -= each.size - files.size_of(each.folder)
     return _told(project, dropped) if dropped else ""
 
 

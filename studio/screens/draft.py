@@ -9,6 +9,7 @@ from typing import Any
 
 from studio.screens.reading import KNOBS, Look
 from studio.screens.summary import settings_of
+from ulmfit_core import files
 from ulmfit_core.config import DataSettings
 from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project, RunInfo
@@ -29,7 +30,7 @@ def look_at(project: Project | None, settings: DataSettings) -> Look:
         members, sheets = readers.choices(path, settings)
         return Look(told_apart(readers.preview(path, settings, LOOKED_AT)), "", members, sheets)
     except UserError as error:
-        return Look(None, str(error), members, sheets, there=path.expanduser().exists())
+        return Look(None, str(error), members, sheets, there=files.at_home(path).exists())
 
 
 def told_apart(preview: Any) -> Any:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWi
 from studio import theme
 from studio.plain import tip
 from studio.widgets.controls import ChoiceBox
+from ulmfit_core import files
 from ulmfit_core.config import DataSettings
 
 NAME_WIDTH = 150
@@ -66,7 +67,7 @@ def moved(settings: DataSettings, path: str, place: str) -> dict[str, Any]:
     return knobs_of(places | dict.fromkeys(there, before) | {path: place})
 
 
-def sorted_in(settings: DataSettings, files: list[str], folder: Path) -> dict[str, Any]:
+def sorted_in(settings: DataSettings, dropped: list[str], folder: Path) -> dict[str, Any]:
     """The settings once these files are sorted in beside what is chosen; what was placed by hand stays there.
 
     `folder` is the project's, from which chosen files may be named. Takes a moment: call it off the main thread.
@@ -74,9 +75,9 @@ def sorted_in(settings: DataSettings, files: list[str], folder: Path) -> dict[st
     """
     from ulmfit_core.data.roles import roles_of  # brings pyarrow, which the first paint need not wait for
 
-    beside = folder / Path(settings.data).expanduser()
-    known = {str(beside if beside.exists() else Path(settings.data).expanduser()): settings.data}
-    found = roles_of([Path(path) for path in [*(known if settings.data else ()), *files]])
+    beside = folder / files.at_home(settings.data)
+    known = {str(beside if beside.exists() else files.at_home(settings.data)): settings.data}
+    found = roles_of([Path(path) for path in [*(known if settings.data else ()), *dropped]])
     places = places_of(settings)
     for place, paths in found.items():
         for path in paths if isinstance(paths, list) else [paths]:

@@ -20,7 +20,7 @@ from studio.screens.screen import DropScreen
 from studio.session import Session
 from studio.widgets import pace
 from studio.worker import Background
-from ulmfit_core import catalog
+from ulmfit_core import catalog, files
 from ulmfit_core.config import DataSettings
 from ulmfit_core.events import Ended, Event, Message, Progress
 from ulmfit_core.jobs.unfinished import State, read_state
@@ -126,7 +126,7 @@ class PredictScreen(DropScreen):
         if path and project:
             data = project.recipe.data.model_copy(deep=True)
             self.preview.refuse(f"Reading {Path(path).name}…")
-            self._looking.ask(lambda: look_first(Path(path).expanduser(), data))
+            self._looking.ask(lambda: look_first(files.at_home(path), data))
         else:
             self._looking.forget()
             self.preview.clear()
@@ -191,13 +191,13 @@ class PredictScreen(DropScreen):
         out = self.options.options()["out"]
         if not self.options.out.path() or out.is_dir():
             return "Say where to save the answers."
-        same = out.exists() and Path(self.draft.data).expanduser().samefile(out)
+        same = out.exists() and files.at_home(self.draft.data).samefile(out)
         return "Choose another name for the answers: this is the file to be read." if same else ""
 
     def _unfinished(self) -> State | None:
         """What a go that was stopped or killed left for this output."""
         path = self.options.out.path()
-        return read_state(Path(path).expanduser()) if path and self.draft.data else None
+        return read_state(files.at_home(path)) if path and self.draft.data else None
 
     def _standing(self, before: State | None) -> str:
         out = self.options.options()["out"]
@@ -223,7 +223,7 @@ class PredictScreen(DropScreen):
         self.clear_message()
         self._notes, self._asked = [], (self.draft, self.options.options())
         reading = {name: getattr(self.draft, name) for name in READ}
-        data = Path(self.draft.data).expanduser()
+        data = files.at_home(self.draft.data)
         self.session.start(JOB, data=data, reading=reading, go_on=go_on, **self.options.options())
 
     @Slot(object)

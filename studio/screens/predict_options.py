@@ -16,6 +16,7 @@ from studio.widgets.controls import ChoiceBox, TickBox
 from studio.widgets.fold_card import FoldCard
 from studio.widgets.labelled import labelled
 from studio.widgets.path_field import PathField
+from ulmfit_core import files
 from ulmfit_core.config import DataSettings
 
 WIDTH = 384
@@ -35,7 +36,7 @@ FAST_TIP = "The model's weights are rounded to 8 bits, which a processor reads f
 
 def proposed(data: str, ending: str) -> str:
     """Where the answers go if the person says nothing: beside the input."""
-    path = Path(data).expanduser().absolute()
+    path = files.at_home(data).absolute()
     name = path.name if path.is_dir() else path.name.split(".")[0] or path.name
     return str(path.with_name(f"{name}-answers{ending}"))
 
@@ -83,7 +84,7 @@ class Options(QScrollArea):
     def options(self) -> dict[str, Any]:
         """What the job is told of where and how, besides what it reads."""
         return {
-            "out": Path(self.out.path()).expanduser(),
+            "out": files.at_home(self.out.path()),
             "keep": ["all"] if self.keep.read() else [],
             "eight_bits": self.fast.read(),
         }

@@ -37,7 +37,7 @@ from studio.training_queue import open_steps
 from studio.widgets.card import line
 from studio.widgets.controls import ChoiceBox
 from studio.widgets.recent_list import RecentList
-from ulmfit_core import config, presets
+from ulmfit_core import config, files, presets
 from ulmfit_core.config import SCRATCH, Recipe
 from ulmfit_core.errors import UserError
 from ulmfit_core.jobs.base import BASE_OF_NEW
@@ -345,7 +345,7 @@ class NewProjectPage(QWidget):
     def folder(self) -> Path:
         """Where the project will lie: a folder named like it, with signs that no file name may hold replaced."""
         name = "".join("-" if sign in '/\\:*?"<>|' else sign for sign in self.name.text().strip())
-        return Path(self.place.text().strip()).expanduser() / name
+        return files.at_home(self.place.text().strip()) / name
 
     def offer_name(self) -> None:
         """Where a folder of that name is there, the name with the next number behind it that makes it a free one."""

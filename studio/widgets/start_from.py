@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -13,6 +11,7 @@ from studio.import_fastai import ImportFastai
 from studio.session import Session
 from studio.widgets.controls import ChoiceBox
 from studio.widgets.path_field import PathField
+from ulmfit_core import files
 from ulmfit_core.config import SCRATCH as NONE
 from ulmfit_core.config import STARTER
 from ulmfit_core.errors import UserError
@@ -89,7 +88,7 @@ class StartFrom(QWidget):
         """A folder that will not do changes nothing; what was typed stays, with the reason below it."""
         if not path:
             return
-        folder = str(Path(path).expanduser().absolute())
+        folder = str(files.at_home(path).absolute())
         try:
             read_base(folder)
         except UserError as error:

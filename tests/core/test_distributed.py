@@ -66,13 +66,15 @@ def projects(tmp_path_factory):
     for step in ("import", "vocab"):
         assert launch(whole, step).status == "done"
     made = {"whole": whole}
-    for name in ("cut", "failing", "plain", "alone"):
+    for name in ("cut", "failing", "plain", "alone", "sized"):
         shutil.copytree(whole.folder, folder / name)
         made[name] = Project.open(folder / name)
         for stage in ("pretrain", "finetune") if name in ("plain", "alone") else ():
             config.set_value(made[name].recipe, f"{stage}.drop_mult", 0.0)
             config.set_value(made[name].recipe, f"{stage}.precision", "float32")
         made[name].save()
+    made["sized"].recipe.pretrain.batch_size = made["sized"].recipe.pretrain.bptt = 0  # left to the program
+    made["sized"].save()
     return made
 
 
@@ -155,6 +157,20 @@ def test_a_failure_in_one_process_ends_all_with_its_sentence(projects, started):
     assert ended[-1].reason == (
         "Process 1 of the training failed. There is no room left in the memory. Make the batch smaller."
     )
+
+
+def test_all_processes_take_the_sizes_that_the_run_began_with(projects):
+    """As where it was begun on a device for which others were chosen: the first process alone reads which."""
+    project = projects["sized"]
+    job = {"project": str(project.folder), "step": "pretrain"}
+    out = project.folder.parent / "sized.jsonl"
+    assert jobs(out, {**job, "polls": 1})[1][0].status == "stopped"
+    run = project.resumable_run("pretrain")
+    noted = json.loads((run.folder / "began.json").read_text())
+    longer = {**noted["sizes"], "bptt": 2 * noted["sizes"]["bptt"]}
+    (run.folder / "began.json").write_text(json.dumps({**noted, "sizes": longer}))
+    status, ended = jobs(out, {**job, "resume": True})
+    assert (status, [each.status for each in ended]) == (0, ["stopped", "done"])
 
 
 def test_another_number_of_processes_cannot_go_on(projects, started):

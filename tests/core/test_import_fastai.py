@@ -1,15 +1,18 @@
 """A model of fastai becomes an ordinary bundle: the same logits, a model card, and a project that starts from it."""
 
+import errno
 import hashlib
 import io
 import json
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
+from tests.faults.failing_disk import FailingDisk
 from ulmfit_core import events
 from ulmfit_core.__main__ import app
 from ulmfit_core.config import DataSettings, Recipe, VocabSettings
@@ -146,6 +149,15 @@ def test_an_archive_too_large_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("ulmfit_core.jobs.import_fastai.MOST_BYTES", 1000)
     with pytest.raises(UserError, match="larger than 8 GB"):
         import_fastai([packed(tmp_path / "a.tgz", {"a.pth": WEIGHTS})], tmp_path / "model")
+
+
+def test_a_disk_that_is_full_while_an_archive_is_unpacked_is_not_told_as_a_bad_archive(tmp_path, monkeypatch):
+    archive = packed(tmp_path / "a.tgz", {"itos.pkl": WORDS, "lstm.pth": WEIGHTS})
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    full = FailingDisk(tmp_path / "temporary", 2, errno.ENOSPC, for_good=True)  # the first thing is its folder
+    with full.at_work(), pytest.raises(UserError, match=r"The disk is full: .*itos.pkl could not be written."):
+        import_fastai([archive], tmp_path / "model")
 
 
 # Refusals

@@ -193,6 +193,30 @@ def test_memory_that_runs_out_in_a_validation_halves_its_passes_too(project, tmp
     assert min(seen) >= 1 and any("memory ran out" in event.text for event in told if isinstance(event, events.Message))
 
 
+def test_a_validation_is_halved_also_where_steps_read_one_row_already(project, tmp_path):
+    changed = Project(project.folder, project.recipe.model_copy(deep=True))
+    changed.recipe.finetune.tokens_per_pass = 12  # a window of one row
+    stage = make(changed, "finetune")
+    seen = Validating(stage, most=3)
+    told = train(stage, tmp_path / "run")
+    assert max(seen.read) == 2 and [event.epoch for event in told if isinstance(event, events.EpochEnded)] == [0, 1]
+
+
+class Validating:
+    """Memory for so many rows in a pass that does not learn; `read` are those of the passes that had it."""
+
+    def __init__(self, stage, most):
+        self.most, self.read = most, []
+        stage.model.encoder.register_forward_pre_hook(self._look)
+
+    def _look(self, module, given):
+        if module.training:
+            return
+        if len(given[0]) > self.most:
+            raise MemoryError
+        self.read.append(len(given[0]))
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -1,5 +1,7 @@
 """A project is a folder; what is done, ready or stale follows from fingerprints."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -27,6 +29,13 @@ def test_a_folder_in_use_is_refused(tmp_path):
     (tmp_path / "something").write_text("here")
     with pytest.raises(UserError, match="exists already and is not empty"):
         Project.create(tmp_path)
+
+
+def test_a_place_where_nothing_can_be_made_is_refused_in_a_sentence(tmp_path):
+    with pytest.raises(UserError, match="cannot be created in .* too long. Choose another place"):
+        Project.create(tmp_path / ("long" * 100))
+    with pytest.raises(UserError, match="too long"):
+        Project.open(tmp_path / ("long" * 100))
 
 
 def test_a_folder_without_a_project_is_refused(tmp_path):
@@ -157,3 +166,43 @@ def test_a_run_that_is_removed_while_one_looks_is_left_out(tmp_path):
     worker.join()
     assert [run.folder for run in project.runs()] == [kept]
     assert [path.name for path in (project.folder / "runs").iterdir()] == [kept.name]
+
+
+# Makes runs as fast as it can, from the moment that the others are there too, and marks each.
+MAKER = """
+import sys
+from pathlib import Path
+from ulmfit_core.project import Project
+
+project = Project.open(Path(sys.argv[1]))
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(40):
+    (project.new_run_folder("predict") / f"mark {sys.argv[2]}").touch()
+"""
+
+
+def test_no_two_processes_are_given_the_same_run(tmp_path):
+    """The clock was set back, so that all look for a name after that of the newest run."""
+    project = Project.create(tmp_path / "p")
+    (project.folder / "runs" / "20990101-000000-000-predict").mkdir(parents=True)
+    makers = [
+        subprocess.Popen(
+            [sys.executable, "-c", MAKER, project.folder, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for number in range(3)
+    ]
+    for maker in makers:
+        maker.stdout.readline()
+    for maker in makers:
+        maker.stdin.close()
+    assert [maker.wait() for maker in makers] == [0, 0, 0]
+    made = project.run_folders()[1:]
+    assert len(made) == 120 and all(len(list(folder.glob("mark *"))) == 1 for folder in made)
+
+
+def test_a_run_that_can_have_no_folder_is_told(tmp_path):
+    project = Project.create(tmp_path / "p")
+    (project.folder / "runs").write_text("no folder")
+    with pytest.raises(FileExistsError):
+        project.new_run_folder("import")

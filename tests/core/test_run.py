@@ -1,5 +1,7 @@
 """Runs report, log steps, pause, stop and end with a word that is kept."""
 
+import errno
+import os
 import threading
 import time
 
@@ -142,6 +144,24 @@ def test_a_refusal_leaves_no_run_behind(start):
     project, ended = start(work)
     assert (ended.status, ended.reason) == ("failed", "No. Do this instead.")
     assert project.runs() == []
+
+
+@pytest.mark.parametrize("kept", ["checkpoint", "steps.f32", "notes.txt"])
+def test_a_run_that_has_something_to_go_on_from_outlives_a_refusal(start, kept):
+    def work(project, run):
+        (run.folder / kept).mkdir()
+        raise UserError("No.")
+
+    project, ended = start(work)
+    assert ended.status == "failed" and len(project.runs()) == 1
+
+
+def test_want_of_memory_is_told_as_what_it_is(start):
+    def work(project, run):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    _, ended = start(work)
+    assert ended.status == "failed" and "Close other programs" in ended.reason and "disk" not in ended.reason
 
 
 def test_an_unexpected_error_is_kept_with_its_traceback(start):

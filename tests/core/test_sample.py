@@ -1,7 +1,10 @@
 """The samples that ship: enough texts, balanced, no near-copies; their projects stand alone and train."""
 
 import importlib.util
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,56 @@ def test_a_sample_project_stands_alone_and_is_made_once(tmp_path, name):
     project.recipe.classify.epochs = 3
     project.save()
     assert sample.open_or_make(tmp_path / "sample", name).recipe.classify.epochs == 3
+
+
+# Kills itself as the file with this number takes its name.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ulmfit_core import sample
+
+replace, left = os.replace, [int(sys.argv[2])]
+
+def maybe(*paths):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(*paths)
+
+os.replace = maybe
+sample.open_or_make(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is a signal of Unix")
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_first_start_that_is_killed_leaves_no_sample_without_its_data(tmp_path, nth):
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "sample", str(nth)], capture_output=True)
+    assert done.returncode == -9, done.stderr
+    settings = sample.open_or_make(tmp_path / "sample").recipe.data
+    assert all((tmp_path / "sample" / file).is_file() for file in (settings.data, settings.unlabelled))
+    assert os.listdir(tmp_path) == ["sample"]
+
+
+def test_of_two_first_starts_the_faster_one_makes_the_sample(tmp_path, monkeypatch):
+    folder = tmp_path / "sample"
+
+    def while_another_starts(name):
+        monkeypatch.undo()
+        first = sample.open_or_make(folder)
+        first.recipe.classify.epochs = 3
+        first.save()
+        return resource_path(name)
+
+    monkeypatch.setattr(sample, "resource_path", while_another_starts)
+    assert sample.open_or_make(folder).recipe.classify.epochs == 3
+    assert os.listdir(tmp_path) == ["sample"]
+
+
+def test_a_sample_is_made_in_an_empty_folder(tmp_path):
+    (tmp_path / "sample").mkdir()
+    assert sample.open_or_make(tmp_path / "sample").folder == tmp_path / "sample"
+    assert os.listdir(tmp_path) == ["sample"]
 
 
 def test_each_sample_has_a_folder_of_its_own_and_the_messages_are_the_default():

@@ -34,6 +34,13 @@ def test_only_what_no_living_process_makes_is_removed(tmp_path: Path, ended: int
     assert sorted(os.listdir(tmp_path)) == [".git", ".rows.csv.old-1", ours, "rows.csv"]
 
 
+def test_a_number_that_no_process_can_have_is_a_dead_ones(tmp_path: Path) -> None:
+    for number in (2**31, 2**63, 10**30):
+        (tmp_path / f".rows.csv.new-{files.HOST}-{number}").write_text("half")
+    files.clear_abandoned(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
 def test_what_another_computer_makes_is_left_alone_for_a_day(tmp_path: Path, ended: int) -> None:
     theirs, old = (tmp_path / f".{name}.new-00000000-{ended}" for name in ("rows.csv", "old.csv"))
     for path in (theirs, old):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ import torch
 from tests.core.test_cli import ulmfit
 from tests.core.toy import StopAfter, ToyStage, toy_settings
 from tests.faults import material
-from ulmfit_core import events, storage
+from ulmfit_core import events, files, storage
 from ulmfit_core.errors import UserError
 from ulmfit_core.models import best_weights
 from ulmfit_core.project import Project
@@ -103,6 +104,16 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(stopped: Path, tmp_pat
     assert told in [event.text for event in logged if isinstance(event, events.Message)]
     for one, other in zip(result(stopped), result(tmp_path / "whole")):
         assert np.array_equal(one, other)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no pipes among its files")
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "endless"])
+def test_what_lies_in_the_place_of_a_record_is_not_waited_for(stopped: Path, make: Callable[[Path], None]) -> None:
+    place = stopped / "checkpoint" / checkpoint.LAST
+    place.unlink()
+    make(place)
+    (told, *_) = train(stopped, resume=True)
+    assert "state.json is a device or pipe" in told and json.loads(place.read_text())["epoch"] == 3
 
 
 def test_where_both_are_damaged_nothing_is_touched(stopped: Path) -> None:
@@ -212,8 +223,13 @@ def with_limit(trained: Path, tmp_path: Path, bytes_left: int, monkeypatch: pyte
     """A copy whose checkpoints may take so many bytes more than they do; its megabytes are bytes."""
     monkeypatch.setattr(storage, "MEGABYTE", 1)
     project = Project.open(shutil.copytree(trained, tmp_path / "copy"))
-    project.recipe.storage.checkpoints = sum(each.size for each in storage.kept(project)) + bytes_left
+    set_limit(project, sum(each.size for each in storage.kept(project)) + bytes_left)
     return project
+
+
+def set_limit(project: Project, limit: int) -> None:
+    project.recipe.storage.checkpoints = limit
+    project.save()
 
 
 def train_again(project: Project) -> tuple[list[str], list[str]]:
@@ -257,16 +273,71 @@ def test_an_unfinished_run_keeps_its_checkpoint_whatever_the_limit(
     project = with_limit(trained, tmp_path, 0, monkeypatch)
     assert launch(project, "classify", control=StopAfter(20)).status == "stopped"
     unfinished = project.runs()[-1]
-    project.recipe.storage.checkpoints = 1
+    set_limit(project, 1)
     runs, told = train_again(project)
     assert set(runs) == {unfinished.id, project.runs()[-1].id}
     assert sum("Only the last checkpoint is kept" in text for text in told) == 1
     assert launch(project, "classify", resume=unfinished.folder).status == "done"
 
 
+@pytest.mark.parametrize("found", ["gone", "another person's"])
+def test_checkpoints_that_cannot_be_removed_end_no_training(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: str
+) -> None:
+    """A run that a person deletes after it was counted makes room as well; one that may not be touched makes none."""
+    project = with_limit(trained, tmp_path, 0, monkeypatch)
+    first, second, *_ = storage.kept(project)
+    set_limit(project, project.recipe.storage.checkpoints - 1)
+    remove = files.remove_folder
+
+    def removed(folder: Path) -> None:
+        if folder == first.folder and found == "gone":
+            shutil.rmtree(folder.parent)
+        elif folder == first.folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        remove(folder)
+
+    monkeypatch.setattr(files, "remove_folder", removed)
+    told = storage.make_room(project, project.folder)
+    assert first.run not in told and first.folder.exists() == (found != "gone")
+    assert (second.run in told) == (not second.folder.exists()) == (found != "gone")
+
+
+def test_a_finished_training_is_done_though_its_older_checkpoint_cannot_be_removed(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder / checkpoint.OLDER))
+
+    monkeypatch.setattr(checkpoint, "drop_older", refuse)
+    project = Project.open(shutil.copytree(trained, tmp_path / "copy"))
+    train_again(project)
+    assert project.state("classify").mark == "done"
+
+
+def test_a_limit_that_is_raised_while_a_training_is_at_work_holds_at_once(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the window or a hand at project.toml raises it: the training has a copy of what stood there before."""
+    project = with_limit(trained, tmp_path, 1_000_000, monkeypatch)
+    had, at_work = [each.run for each in storage.kept(project)], Project.open(project.folder)
+    at_work.recipe.storage.checkpoints = 1
+    runs, told = train_again(at_work)
+    assert runs[:-1] == had and not [text for text in told if "limit" in text or "removed" in text]
+
+
+def test_while_project_toml_cannot_be_read_the_limit_is_the_last_one(trained: Path, tmp_path: Path) -> None:
+    project = Project.open(shutil.copytree(trained, tmp_path / "copy"))
+    set_limit(project, 7)
+    (project.folder / "project.toml").write_text("[storage\ncheckpoints = 9")
+    assert storage.with_todays_limit(project).recipe.storage.checkpoints == 7
+    (project.folder / "project.toml").write_text("[storage]\ncheckpoints = 9")
+    assert storage.with_todays_limit(project).recipe.storage.checkpoints == 9
+
+
 def test_without_a_limit_nothing_goes(trained: Path, tmp_path: Path) -> None:
     project = Project.open(shutil.copytree(trained, tmp_path / "copy"))
-    project.recipe.storage.checkpoints = 0
+    set_limit(project, 0)
     had = [each.run for each in storage.kept(project)]
     assert train_again(project)[0][:-1] == had and "no limit" in storage.summary(project)
 

@@ -12,7 +12,8 @@ import pytest
 from tests.faults import material
 from tests.faults.failing_disk import FailingDisk
 from tests.faults.material import Material
-from ulmfit_core import run
+from ulmfit_core import run, sample
+from ulmfit_core.errors import UserError
 from ulmfit_core.project import Project
 from ulmfit_core.run import launch
 
@@ -84,3 +85,19 @@ def test_every_write_may_fail(tiny: Material, tmp_path: Path, step: str, number:
     found = [look_at(tiny, step, tmp_path / str(nth), nth, number) for nth in range(1, count + 1)]
     print(f"{step}: {count} writes, each failed once with {errno.errorcode[number]}")
     assert not list(filter(None, found)), "\n".join(filter(None, found))
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=errno.errorcode.get)
+def test_any_write_of_a_sample_may_fail_and_the_next_start_makes_it_whole(tmp_path: Path, number: int) -> None:
+    with FailingDisk(tmp_path / "counted").at_work() as disk:
+        whole = material.contents(sample.open_or_make(tmp_path / "counted" / "sample").folder)
+    assert disk.count > 10
+    for nth in range(1, disk.count + 1):
+        place = tmp_path / str(nth)
+        with FailingDisk(place, nth, number).at_work():
+            try:
+                sample.open_or_make(place / "sample")
+            except UserError as error:
+                assert not material.complaint_about(str(error)) and ("full" in str(error)) == (number == errno.ENOSPC)
+        assert material.contents(sample.open_or_make(place / "sample").folder) == whole, f"write {nth}"
+        assert os.listdir(place) == ["sample"]

@@ -225,6 +225,17 @@ def test_records_of_any_shape_are_refused_with_a_sentence(bundle, project, writt
         Dataset.open(project.folder / "dataset")
 
 
+def test_rows_that_keep_fewer_columns_than_the_record_names_are_damage(project, reviews):
+    project.recipe.data.data, project.recipe.data.text, project.recipe.data.label = str(reviews), ["text"], "label"
+    project.recipe.data.keep = ["label"]
+    assert launch(project, "import").status == "done"
+    path = project.dataset_folder / "dataset.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({**facts, "kept": ["more", *facts["kept"]]}))
+    with pytest.raises(UserError, match="rows.arrow is damaged: it has other kept columns than dataset.json names"):
+        Dataset.open(project.dataset_folder)
+
+
 def test_half_of_a_character_in_a_record_is_damage(tmp_path):
     path = tmp_path / "dataset.json"
     path.write_text('{"labels": ["\\ud83d\\ude00"]}')

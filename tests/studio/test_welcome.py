@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import sys
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QMenu
@@ -10,6 +13,7 @@ from studio.base_model import read_base
 from studio.main_window import MainWindow
 from studio.screens.welcome import WelcomeScreen
 from studio.training_queue import open_steps
+from tests.faults.failing_disk import FailingDisk
 from ulmfit_core import catalog, presets, sample
 
 
@@ -158,6 +162,26 @@ def test_a_place_that_is_taken_is_refused(welcome: WelcomeScreen, qtbot, tmp_pat
     welcome.form.place.setText(str(tmp_path))
     qtbot.mouseClick(welcome.form.make, Qt.MouseButton.LeftButton)
     assert "exists already and is not empty" in welcome.notice.text
+
+
+def test_a_name_that_no_folder_can_have_is_refused(welcome: WelcomeScreen, qtbot, tmp_path) -> None:
+    welcome.show_new_project()
+    welcome.form.name.setText("long" * 100)
+    welcome.form.place.setText(str(tmp_path))
+    qtbot.mouseClick(welcome.form.make, Qt.MouseButton.LeftButton)
+    assert "cannot be created" in welcome.notice.text and "Choose another place" in welcome.notice.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="which file is written is looked up in /proc")
+def test_a_sample_that_the_disk_has_no_room_for_is_told_and_made_by_the_next_press(
+    welcome: WelcomeScreen, qtbot, own_home
+) -> None:
+    with FailingDisk(own_home, 9, errno.ENOSPC, for_good=True).at_work():
+        qtbot.mouseClick(welcome.start.samples["verses"], Qt.MouseButton.LeftButton)
+    assert "The disk is full" in welcome.notice.text and welcome.session.project is None
+    qtbot.mouseClick(welcome.start.samples["verses"], Qt.MouseButton.LeftButton)
+    project = welcome.session.project
+    assert (project.folder / project.recipe.data.data).is_file() and not welcome.notice.text
 
 
 def test_a_name_that_is_free_is_offered(welcome: WelcomeScreen, tmp_path) -> None:

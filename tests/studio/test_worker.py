@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QObject, Slot
@@ -92,6 +93,12 @@ def test_a_refusal_comes_as_its_sentence(background, qtbot) -> None:
     with qtbot.waitSignal(background.refused) as refused:
         background.ask(question)
     assert refused.args == ["There is no such file. Choose another."]
+
+
+def test_an_error_of_the_disk_comes_as_a_sentence(background, qtbot) -> None:
+    with qtbot.waitSignal(background.refused) as refused:
+        background.ask(lambda: Path("no/such/file").read_text())
+    assert refused.args[0].startswith("no/such/file is not there any more: it was moved or removed.")
 
 
 def test_a_collector_takes_garbage_only_in_the_main_thread(qtbot) -> None:

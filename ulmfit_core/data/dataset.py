@@ -240,7 +240,13 @@ def read_rows(path: Path, facts: dict[str, Any]) -> pa.Table:
         raise UserError(_damaged(path, "it has labels that dataset.json does not name"))
     if len(table) and not (0 <= splits.min() <= splits.max() < len(SPLITS)):
         raise UserError(_damaged(path, "it has parts that no import makes"))
+    if facts.get(KEPT) and not _are_as_long(table.column(KEPT), len(facts[KEPT])):
+        raise UserError(_damaged(path, "it has other kept columns than dataset.json names"))
     return table
+
+
+def _are_as_long(lists: pa.ChunkedArray, length: int) -> bool:
+    return bool(pc.all(pc.equal(pc.list_value_length(lists), length), skip_nulls=False).as_py())
 
 
 def read_table(path: Path, columns: dict[str, pa.DataType] | None = None) -> pa.Table:

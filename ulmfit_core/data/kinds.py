@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from ulmfit_core import files
 from ulmfit_core.config import DataSettings
 from ulmfit_core.data import folders, json_files, patterns, sniff, tables, workbooks
 from ulmfit_core.data.containers import Content, Member, ending, look, members
@@ -58,7 +59,7 @@ def inspect(path: Path, settings: DataSettings, *, thorough: bool = False, label
     `labelled` False is for files of texts alone, which are more readily taken for plain text.
     Raises UserError for a file that is missing, empty, binary or of no known kind.
     """
-    path = Path(path).expanduser()
+    path = files.at_home(path)
     if not labelled:
         # What picks from the labelled file or takes it apart says nothing of a file of texts alone.
         nothing = {"more": [], "member": "", "sheet": "", "line_pattern": "auto", "labels_file": ""}
@@ -91,8 +92,8 @@ def _joined(content: Content, parts: list[Source], left_out: tuple[BadRow, ...] 
 
 def beside(path: Path, name: str) -> Path:
     """A file that the settings name: in the folder of the other one where it lies there, else as it stands."""
-    near = path.parent / Path(name).expanduser()
-    return near if near.exists() else Path(name).expanduser()
+    near = path.parent / files.at_home(name)
+    return near if near.exists() else files.at_home(name)
 
 
 def _inspect_file(content: Content, how: Look) -> Source:
@@ -319,7 +320,7 @@ def choices(path: Path, settings: DataSettings) -> Choices:
 
     Works also where `inspect` refuses because a choice is needed. Raises UserError where the file cannot be read.
     """
-    content = look(Path(path).expanduser())
+    content = look(files.at_home(path))
     if not content.archive:
         return Choices([], _several(_sheets(content)))
     found = members(content, None if not (content.packed and content.archive == "tar") else GLANCE)

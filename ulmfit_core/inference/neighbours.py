@@ -15,7 +15,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from ulmfit_core import files
+from ulmfit_core import files, reading
 from ulmfit_core.data.dataset import Dataset
 from ulmfit_core.errors import UserError
 from ulmfit_core.inference.new_class import of_unit_length
@@ -24,6 +24,7 @@ from ulmfit_core.project import Project
 
 # Rows that are compared, drawn by SEED where there are more.
 MOST, SEED = 20_000, 0
+MOST_BYTES = 1024 * 2**20  # of kept features
 # Rows that are read before what was read of them is taken down.
 PART = 1_000
 CACHE = "cache"
@@ -111,11 +112,11 @@ def _key(predictor: Predictor, texts: Sequence[str]) -> str:
 def _kept(path: Path, key: str, rows: int) -> np.ndarray | None:
     """The features of a file that is whole and of this key; None: they have to be read anew."""
     try:
-        content = path.read_bytes()
+        content = reading.content(path, MOST_BYTES)
         with safetensors.safe_open(path, "numpy") as file:
             told = file.metadata() or {}
         features = safetensors.numpy.load(content)["features"]
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError):
+    except (UserError, OSError, ValueError, KeyError, safetensors.SafetensorError):
         return None  # it is only a copy: what it held can be read again
     whole = told.get("key") == key and told.get("sum") == _sum(features)
     return features if whole and features.dtype == np.float16 and len(features) == rows else None

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ulmfit_core import __version__, catalog, files
+from ulmfit_core import __version__, catalog, files, reading
 from ulmfit_core.config import SCRATCH, VocabSettings
 from ulmfit_core.data import tokens
 from ulmfit_core.data.dataset import Dataset
@@ -116,7 +116,7 @@ def _begun(project: Project, work: Path) -> Vocabulary | None:
         vocabulary = Vocabulary.load(project.vocab_folder)
     except UserError:
         return None  # it is made anew
-    return vocabulary if vocabulary.hash == (work / BEGUN).read_text(encoding="utf-8") else None
+    return vocabulary if vocabulary.hash == reading.text(work / BEGUN) else None
 
 
 def _sources(dataset: Dataset) -> dict[str, Path]:

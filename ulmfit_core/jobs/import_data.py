@@ -89,8 +89,8 @@ def locate(project: Project, name: str) -> Path | None:
     """A file named in the recipe: from the project's folder where it lies there, else as it stands; None for ""."""
     if not name:
         return None
-    beside = project.folder / Path(name).expanduser()
-    return beside if beside.exists() else Path(name).expanduser()
+    beside = project.folder / files.at_home(name)
+    return beside if beside.exists() else files.at_home(name)
 
 
 def _gather(

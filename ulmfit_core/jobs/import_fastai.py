@@ -38,11 +38,11 @@ def import_fastai(sources: list[Path], out: Path) -> dict[str, Any]:
     Returns kind, format (version of fastai), words, sizes of the network, new_specials, folder. Raises UserError
     where files are missing, unsafe, damaged or do not fit each other, or `out` is there already.
     """
-    out = Path(out).expanduser().absolute()
+    out = files.at_home(out).absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists already and is not empty. Choose a new folder for the model.")
     with tempfile.TemporaryDirectory() as place:
-        paths = [path for source in sources for path in _unpacked(Path(source).expanduser(), Path(place))]
+        paths = [path for source in sources for path in _unpacked(files.at_home(source), Path(place))]
         weights, vocabulary = _sorted(paths)
         return _convert(weights, vocabulary, out)
 
@@ -60,6 +60,8 @@ def _unpacked(source: Path, place: Path) -> list[Path]:
         with tarfile.open(source) as archive:
             return list(_extracted(archive, place))
     except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in files.FULL:  # where it is unpacked to
+            raise UserError(files.told(error)) from None
         raise UserError(f"{source.name} cannot be unpacked: {reading.shortened(str(error))}. Fetch it again.") from None
 
 

@@ -148,7 +148,7 @@ class LanguageModelStage:
 
     def halve_passes(self, times: int = 1) -> str:
         length = self.sizes["bptt"]
-        if self._rows_of_pass(length) == 1:
+        if self._rows_of_pass(length) == self._rows_of_reading(self._valid.batch) == 1:
             return ""
         self._halved += times
         rows = self._rows_of_pass(length)
@@ -168,7 +168,7 @@ class LanguageModelStage:
         for index in run.track(range(len(epoch)), label):
             inputs, targets = windows[index]
             states: list[State] = []
-            for part in _parts(text.batch, max(1, text.batch >> self._halved)):
+            for part in _parts(text.batch, self._rows_of_reading(text.batch)):
                 features = self.model.read(inputs[part], sliced(state, part))
                 states.append(features.state)
                 scores.append(self.model.score(features.dropped, targets[part]))
@@ -201,6 +201,10 @@ class LanguageModelStage:
     def _rows_of_pass(self, length: int) -> int:
         own = self._mine.stop - self._mine.start
         return max(1, min(own, self._pass_rows, self._pass_tokens // length) >> self._halved)
+
+    def _rows_of_reading(self, batch: int) -> int:
+        """In a pass of a validation, which may have more rows than one that learns."""
+        return max(1, batch >> self._halved)
 
 
 def _tokens_per_pass(model: LanguageModel) -> int:

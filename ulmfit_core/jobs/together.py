@@ -52,8 +52,11 @@ def invite(project: Project, run: Run, stage: Stage, folder: Path, resume: bool,
         return ALONE
     stage.share(ranks)
     run.message(f"{ranks.count} processes train together, each with its share of every batch.")
+    # The sizes that this process chose or the run began with, so that no other chooses its own.
+    settings = getattr(project.recipe, stage.name).model_copy(update=stage.sizes)
+    recipe = project.recipe.model_copy(update={stage.name: settings})
     ranks.say({
-        "project": str(project.folder), "recipe": config.to_toml(project.recipe), "stage": stage.name,
+        "project": str(project.folder), "recipe": config.to_toml(recipe), "stage": stage.name,
         "folder": str(folder), "resume": resume, "threads": count,
     })  # fmt: skip
     return ranks

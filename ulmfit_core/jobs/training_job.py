@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -104,7 +105,8 @@ def train_and_save(
     run.refuse_gone()
     card = model_card(project, stage.name, bundle, best)
     run.when_there_is_room(lambda: bundles.save(target, bundle, card), checkpoint.bytes_of(stage.model.state_dict()))
-    checkpoint.drop_older(folder / storage.FOLDER)  # nobody goes on from what is finished
+    with contextlib.suppress(OSError):  # nobody goes on from what is finished: that it takes more room is no failure
+        checkpoint.drop_older(folder / storage.FOLDER)
     run.emit(events.Artefact("bundle", str(target)))
     return report
 
@@ -114,7 +116,8 @@ def _keeping_to_limit(project: Project, run: Run, folder: Path) -> Callable[[], 
     told = False
 
     def look() -> None:
-        nonlocal told
+        nonlocal told, project
+        project = storage.with_todays_limit(project)
         sentence = storage.make_room(project, folder)
         if sentence:
             run.message(sentence)

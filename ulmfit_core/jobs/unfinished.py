@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +40,8 @@ def read_state(out: Path) -> State | None:
     path = _state_of(out)
     if not path.exists() or not part_of(out).exists():
         return None
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        record = json.loads(path.read_text(encoding="utf-8"))
+    with contextlib.suppress(UserError, ValueError, KeyError, TypeError):
+        record = reading.parsed(reading.text(path))
         if record["format"] == FORMAT:
             return State(record["offset"], record["told"], record["made_with"])
     return None

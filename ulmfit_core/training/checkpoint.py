@@ -42,8 +42,9 @@ class Position:
     """Where a training stands: all that is not a tensor.
 
     `phase` is the last one told of. `best` is the best value of the metric so far, reached in `best_epoch`, whose
-    weights are in the file `best_weights`. `scaler` is empty but in float16. `ranks` is the number of processes that
-    train together. `tail` is the step at which its owner asked for an early end, if so.
+    weights are in the file `best_weights`, of that checksum. `scaler` is empty but in float16. `ranks` is the number of
+    processes that train together. `tail` is the step at which its owner asked for an early end, if so; `over` that no
+    further step is wanted, also where the plan has more.
     """
 
     step: Count = 0
@@ -53,6 +54,7 @@ class Position:
     best: float | None = None
     best_epoch: Count = 0
     best_weights: BestFile = best_weights.SINGLE
+    best_checksum: Count | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     epoch_loss: float = 0.0
     epoch_weight: float = 0.0
@@ -64,6 +66,7 @@ class Position:
     ranks: Count = 1
     offsets: dict[str, Count] = field(default_factory=dict)
     tail: int | None = None
+    over: bool = False
     version: int = VERSION
 
     def improves(self, metrics: dict[str, float], name: str, higher_is_better: bool) -> bool:
@@ -157,6 +160,19 @@ def load(folder: Path) -> tuple[Position, dict[str, Tensor]]:
     return position, tensors
 
 
+def load_best(run: Path, position: Position, model: nn.Module) -> None:
+    """Leave the best weights in the model. Raises UserError where they are damaged."""
+    path = run / position.best_weights
+    try:
+        _check_tensors(path, position.best_checksum)
+    except Damaged as error:
+        raise UserError(
+            f"The weights of the best epoch, {position.best_epoch + 1}, are damaged: {error}. "
+            "Resume the training: it says whether an older checkpoint can take their place."
+        ) from None
+    load_weights(path, model)
+
+
 # A damaged one
 
 
@@ -182,14 +198,14 @@ def mend(folder: Path) -> dict[str, str]:
 
 def _set_aside(folder: Path) -> dict[str, str]:
     """Keep the last checkpoint's files under other names and let the older one be the last; new names by old ones."""
-    told = (folder / LAST).read_bytes()
+    told = _content(folder / LAST)
     own = _tensors_named(folder / LAST) - _tensors_named(folder / OLDER)
     names = [LAST, *(name for name in own if (folder / name).exists())]
     aside = {name: _free_name(folder, DAMAGED + name) for name in names}
     for name in names[1:]:
         (folder / name).rename(folder / aside[name])
     files.write_bytes(folder / aside[LAST], told)
-    files.write_bytes(folder / LAST, (folder / OLDER).read_bytes())
+    files.write_bytes(folder / LAST, _content(folder / OLDER))
     return aside
 
 
@@ -205,8 +221,16 @@ def _best_named(path: Path) -> str:
 
 def _told(path: Path, key: bytes) -> str:
     """What a record, which may be damaged, says under a name; "" where it says nothing."""
-    found = re.search(rb'"%s": "([^"]*)"' % key, path.read_bytes())
+    found = re.search(rb'"%s": "([^"]*)"' % key, _content(path))
     return found[1].decode(errors="replace") if found else ""
+
+
+def _content(path: Path) -> bytes:
+    """Of a record; b"" of what is none, such as a pipe, and would keep its reader for ever."""
+    try:
+        return reading.content(path)
+    except UserError:
+        return b""
 
 
 def _free_name(folder: Path, name: str) -> str:
@@ -259,10 +283,12 @@ def _check_tensors(path: Path, checksum: int | None) -> None:
 
 
 def _check_best(run: Path, record: dict[str, Any]) -> None:
-    """Raises Damaged where the best weights of the epochs so far are gone."""
+    """Raises Damaged where the best weights of the epochs so far are gone or not what was written."""
     name = record.get("best_weights", best_weights.SINGLE)
     if record.get("history") and not (run / name).exists():
         raise Damaged(f"{name} is missing")
+    if record.get("history"):
+        _check_tensors(run / name, record.get("best_checksum"))
 
 
 def _checksum(path: Path) -> int:
@@ -284,8 +310,11 @@ def packed(tensors: dict[str, Tensor]) -> bytes:
     return safetensors.torch.save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    files.write_bytes(path, packed(tensors))
+def save_tensors(path: Path, tensors: dict[str, Tensor]) -> int:
+    """Returns the checksum of the file."""
+    content = packed(tensors)
+    files.write_bytes(path, content)
+    return zlib.crc32(content)
 
 
 def load_weights(path: Path, model: nn.Module) -> None:

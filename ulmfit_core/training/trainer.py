@@ -32,6 +32,7 @@ from ulmfit_core.training.stage import Stage, StepResult, state_from, state_tens
 
 # Steps between two readings of losses and norms on an accelerator: each reading waits until it has caught up.
 LOG_EVERY = 20
+NO_CHECKPOINT = "No checkpoint was cut yet"
 
 Result = TypeVar("Result")
 
@@ -91,8 +92,10 @@ class Trainer:
         self._one = torch.ones((), device=device)
         self.state: Any = None
         self._began = time.monotonic()
-        self._saved, self._saved_step = time.monotonic(), 0
-        self._mended = ""  # what is to be told of a damaged checkpoint
+        self._saved = time.monotonic()
+        self._saved_step: int | None = None  # of the last checkpoint that this sitting has cut or read
+        self._resumed = False
+        self._warnings: list[str] = []  # of a resume: told once the log was cut back, which would lose them
         self.after_save: Callable[[], None] = lambda: None  # called after each checkpoint
 
     # The whole run
@@ -103,6 +106,7 @@ class Trainer:
 
         Raises UserError where loss, gradient, weights, memory, device or files fail; the last good checkpoint stays.
         """
+        self._resumed = resume
         with self._faults_told():
             return self._fit(resume)
 
@@ -114,8 +118,8 @@ class Trainer:
         if resume:
             self.run.rewind(self.at.offsets)
             self.run.emit(events.Started(self.stage.name, "Resumed", True, self.at.step))
-            if self._mended:
-                self.run.message(self._mended, "warning")
+            for text in self._warnings:
+                self.run.message(text, "warning")
         else:
             self._announce()
         self.ranks.check_same(self.stage.model.state_dict())
@@ -123,20 +127,23 @@ class Trainer:
         if not resume:
             self._save()
         try:
-            while self.at.epoch < self.plan.epochs and not self._is_over() and self._epoch():
-                pass
+            while self.at.epoch < self.plan.epochs and not self._is_over():
+                self._epoch()
         except Stopped:
             self._save_at_stop()
             raise
         if self.ranks.first:
-            checkpoint.load_weights(self.folder / self.at.best_weights, self.stage.model)
+            checkpoint.load_best(self.folder, self.at, self.stage.model)
         self.stage.model.eval()
         return self.at.history
 
     def _is_over(self) -> bool:
         """Whether no further epoch begins though the plan has one."""
         between = self.at.epoch > 0 and self.at.window == 0
-        return between and not self.ranks.agree(self._has_time) or self._gave_up()
+        if between and not self.at.over and not self.ranks.agree(self._has_time):
+            self.at.over = True
+            self._save()  # so that no crash forgets it
+        return self.at.over or self._gave_up()
 
     def _gave_up(self) -> bool:
         """Whether the last `patience` epochs, all of the last phase, brought no improvement."""
@@ -149,8 +156,8 @@ class Trainer:
         )
         return True
 
-    def _epoch(self) -> bool:
-        """Finish the current epoch from wherever it stands. False: the owner wants no further one."""
+    def _epoch(self) -> None:
+        """Finish the current epoch from wherever it stands."""
         epoch = self.at.epoch
         if self.at.window == 0:
             self._begin_epoch(epoch)
@@ -161,8 +168,7 @@ class Trainer:
             going = self._goes_on()
             if going:
                 self._step(epoch)
-        self._end_epoch(epoch)
-        return going
+        self._end_epoch(epoch, over=not going)
 
     def _begin_epoch(self, epoch: int) -> None:
         self.inputs.refuse_gone()
@@ -300,12 +306,18 @@ class Trainer:
         return UserError(f"At step {self.at.step + 1} {fault.what}. {self._kept()} {fault.remedy}")
 
     def _kept(self) -> str:
-        return f"The last good checkpoint (step {self._saved_step}) is kept: {faults.GOES_ON}."
+        good = self._last_good()
+        return f"{good}: {faults.GOES_ON}." if good else f"{NO_CHECKPOINT}: start the stage anew."
+
+    def _last_good(self) -> str:
+        """Which checkpoint there is to go on from, without a full stop; "" where none was cut."""
+        if self._saved_step is None:
+            return "The last good checkpoint is kept" if self._resumed else ""
+        return f"The last good checkpoint (step {self._saved_step}) is kept"
 
     def _fault(self, step: int, what: str) -> UserError:
         return UserError(
-            f"At step {step} {what}: training diverged. "
-            f"The last good checkpoint (step {self._saved_step}) is kept. "
+            f"At step {step} {what}: training diverged. {self._last_good() or NO_CHECKPOINT}. "
             "Lower the highest learning rate, for example to a third, check that clipping is on, and start again."
         )
 
@@ -335,37 +347,48 @@ class Trainer:
 
     # The end of an epoch
 
-    def _end_epoch(self, epoch: int) -> None:
+    def _end_epoch(self, epoch: int, over: bool) -> None:
+        """`over`: its owner wants no further step, and the checkpoint of its end says so."""
         self._read()
         self._check_weights()
         self.ranks.check_same(self.stage.model.state_dict())
-        metrics = self.ranks.from_first(lambda: self._judge(epoch))
+        judged = self.ranks.from_first(lambda: self._judge(epoch))
+        metrics = judged["metrics"]
         if self._improves(metrics):
             self.at.best, self.at.best_epoch = metrics[self.stage.best_metric], epoch
-            self.at.best_weights = best_weights.name_of(epoch)
+            self.at.best_weights, self.at.best_checksum = best_weights.name_of(epoch), judged["checksum"]
         self.at.history.append(metrics)
         self._average_if_stalled()
-        self.at.epoch, self.at.window, self.state = epoch + 1, 0, None
+        self.at.epoch, self.at.window, self.state, self.at.over = epoch + 1, 0, None, over
         self._save()
 
-    def _judge(self, epoch: int) -> dict[str, float]:
-        """Validate, report and keep the best, all with the averaged weights where averaging has begun."""
+    def _judge(self, epoch: int) -> dict[str, Any]:
+        """Validate, report and keep the best, all with the averaged weights where averaging has begun.
+
+        Returns the `metrics` and the `checksum` of the weights where they are the best.
+        """
         with self.average.in_place():
             metrics = {"train_loss": self.at.epoch_loss / max(1.0, self.at.epoch_weight), **self._validate()}
             metrics["seconds"] = self._seconds()
-            best = self._improves(metrics)
-            if best:
-                self._keep_best(epoch)
-            phase = self.plan.phase_of_epoch(epoch)
-            self.run.emit(events.EpochEnded(epoch, phase, self.at.step, metrics, best))
-            self.stage.after_epoch(epoch, self.run)
-        return metrics
+            checksum = self._keep_best(epoch) if self._improves(metrics) else None
+            self._tell_epoch(epoch, metrics, best=checksum is not None)
+        return {"metrics": metrics, "checksum": checksum}
 
-    def _keep_best(self, epoch: int) -> None:
+    def _tell_epoch(self, epoch: int, metrics: dict[str, float], best: bool) -> None:
+        """A stop meanwhile takes back what was told: whoever goes on ends the epoch anew."""
+        before = self.run.when_there_is_room(self.run.offsets)
+        try:
+            self.run.emit(events.EpochEnded(epoch, self.plan.phase_of_epoch(epoch), self.at.step, metrics, best))
+            self.stage.after_epoch(epoch, self.run)
+        except Stopped:
+            self.run.when_there_is_room(lambda: self.run.rewind(before))
+            raise
+
+    def _keep_best(self, epoch: int) -> int:
         """Beside those that the checkpoints name: a crash before the next one leaves these to nobody."""
         self.run.refuse_gone()
         path, weights = self.folder / best_weights.name_of(epoch), self.stage.model.state_dict()
-        self.run.when_there_is_room(lambda: checkpoint.save_tensors(path, weights), checkpoint.bytes_of(weights))
+        return self.run.when_there_is_room(lambda: checkpoint.save_tensors(path, weights), checkpoint.bytes_of(weights))
 
     def _improves(self, metrics: dict[str, float]) -> bool:
         return self.at.improves(metrics, self.stage.best_metric, self.stage.higher_is_better)
@@ -427,23 +450,29 @@ class Trainer:
 
     def _save_at_stop(self) -> None:
         self._save()
-        if self._saved_step < self.at.step:
+        if self._saved_step is None:
+            self.run.message(
+                "The disk is full: not even the first checkpoint could be kept. Make room, then start the stage anew.",
+                "warning",
+            )
+        elif self._saved_step < self.at.step:
             self.run.message(
                 f"The disk is full: step {self.at.step:,} could not be kept. Make room, then go on from step "
                 f"{self._saved_step:,}.", "warning",
             )  # fmt: skip
 
     def _restore(self) -> None:
-        self._mended = self.ranks.from_first(lambda: checkpoint.mend(self.folder / "checkpoint")).get("told", "")
+        mended = self.ranks.from_first(lambda: checkpoint.mend(self.folder / "checkpoint"))
+        self._warnings = list(mended.values())
         self.at, tensors = checkpoint.load(self.folder / "checkpoint")
         self._saved_step = self.at.step
         self.ranks.check_count(self.at.ranks)
         if self.at.tail is not None:
             self.plan = self.plan.finished_early(self.at.tail)
-            if not self.run.control.finishing:
-                self.run.control.finish()
+        if (self.at.over or self.at.tail is not None) and not self.run.control.finishing:
+            self.run.control.finish()
         if self.at.device != self.device.type:
-            self.run.message(f"The run began on {self.at.device} and goes on on {self.device.type}.", "warning")
+            self._warnings.append(f"The run began on {self.at.device} and goes on on {self.device.type}.")
         self.stage.model.load_state_dict(checkpoint.section("model", tensors))
         optimizers.restore_moments(self.optimizer, checkpoint.section("optimizer", tensors))
         self.average.restore(checkpoint.section("average", tensors))
@@ -451,13 +480,25 @@ class Trainer:
             self.scaler.load_state_dict(self.at.scaler)
         own = self.ranks.own(tensors)
         on_device = {name: value.to(self.device) for name, value in checkpoint.section("state", own).items()}
-        self.state = state_from(on_device)
+        self.state = self._fitting(state_from(on_device))
         if self.at.device == self.device.type:
             self.rng.set_state(own["generator"])
         self.at.device = self.device.type
         self._halved = int(own.get("halved", 0))
         if self._halved:  # the same passes again, which draw the same masks
             self.stage.halve_passes(self._halved)
+
+    def _fitting(self, state: Any) -> Any:
+        """Raises UserError where a carried state is not of this batch, which the network would read past its end."""
+        shapes = [
+            {name: value.shape for name, value in state_tensors(each).items()}
+            for each in (state, self.stage.begin_epoch(self.at.epoch))
+        ]
+        if self.at.window and shapes[0] != shapes[1]:
+            raise UserError(
+                f"The checkpoint in {self.folder} has a state for other batches than began.json. Start the stage anew."
+            )
+        return state
 
     # The clock and the log
 
