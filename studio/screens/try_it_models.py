@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QComboBox
 from studio import in_training
 from studio.screens.try_it_words import answered_unlearned
 from ulmfit_core import edit_log
+from ulmfit_core.errors import UserError
 from ulmfit_core.models import description
 from ulmfit_core.project import Project
 from ulmfit_core.run import Control
@@ -127,7 +128,10 @@ def labels_known(project: Project) -> list[str]:
 
 def classifier_record(project: Project) -> dict[str, Any]:
     """What the project's classifier says of itself; nothing where there is none that can be read."""
-    return description.known(project.bundle_folder("classify"))
+    try:
+        return description.known(project.bundle_folder("classify"))
+    except UserError:
+        return {}  # whoever asks it for an answer is told what is wrong
 
 
 def version_of(folder: Path) -> object:

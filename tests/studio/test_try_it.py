@@ -253,6 +253,14 @@ def test_a_damaged_model_is_reported_in_words(qtbot, screen, trained_session):
     assert "weights.safetensors" in screen.notice.text
 
 
+def test_a_damaged_record_of_the_model_lets_the_screen_be_seen_and_is_reported(qtbot, trained_session):
+    record = trained_session.project.bundle_folder("classify") / "model.json"
+    record.write_text("{")
+    screen = show(qtbot, trained_session)
+    screen.classifier.text.setPlainText("The rain fell")
+    qtbot.waitUntil(lambda: "model.json is damaged" in screen.notice.text, timeout=30_000)
+
+
 def answer(qtbot, screen, text: str) -> None:
     part = screen.classifier
     part.text.setPlainText(text)
