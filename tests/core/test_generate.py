@@ -298,7 +298,9 @@ def test_a_saved_model_writes_and_a_classifier_does_not(model, vocab, tmp_path):
     bundles.save(tmp_path / "writer", Bundle("language_model", network, model, vocab), "# A model")
     text = Generator.load(tmp_path / "writer").generate("The sea", words=5, seed=2)
     assert text == continue_text(model, vocab, "The sea", words=5, seed=2)
-    classifier = Classifier(model.encoder, Head(120, 10, 2, (0.0, 0.0)), 70, 1400)
+    head = Head(120, 10, 2, (0.0, 0.0))
+    head.load_state_dict({name: torch.zeros_like(value) for name, value in head.state_dict().items()})
+    classifier = Classifier(model.encoder, head, 70, 1400)
     bundles.save(tmp_path / "judge", Bundle("classifier", network, classifier, vocab, ["a", "b"]), "# A model")
     with pytest.raises(UserError, match="holds a classifier, which cannot write text"):
         Generator.load(tmp_path / "judge")

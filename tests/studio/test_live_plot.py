@@ -144,10 +144,15 @@ def test_colours_follow_the_theme(qapp, plot, project, write_run):
 # The numbers
 
 
+def one_phase(steps: int) -> events.Plan:
+    phase = {"title": "all", "first_step": 0, "last_step": steps, "epochs": 1, "groups": ["all"]}
+    return events.Plan(["all"], steps, 0, [steps], [phase], [0], [[1.0]], 0, "cpu", 1)
+
+
 def test_many_steps_become_few_buckets_and_keep_their_peaks(tmp_path):
     total = 100_000
     run = Run(tmp_path / "run")
-    run.emit(events.Plan(["all"], total, 0, [total], [], [0], [[1.0]], 0, "cpu", 1))
+    run.emit(one_phase(total))
     run.open_steps(["step", "loss", "lr:all"])
     for step in range(total):
         run.emit_step([step + 1, 9.0 if step == 77_777 else 2.0, 0.1])
@@ -162,7 +167,7 @@ def test_many_steps_become_few_buckets_and_keep_their_peaks(tmp_path):
 
 def test_reading_in_parts_is_reading_at_once(tmp_path):
     run = Run(tmp_path / "run")
-    run.emit(events.Plan(["all"], 4000, 0, [4000], [], [0], [[1.0]], 0, "cpu", 1))
+    run.emit(one_phase(4000))
     run.open_steps(["step", "loss", "lr:all"])
     live = Curves(tmp_path / "run")
     noise = np.random.default_rng(0).normal(4, 1, 3001)
@@ -180,7 +185,7 @@ def test_reading_in_parts_is_reading_at_once(tmp_path):
 
 def test_a_log_cut_back_by_a_resume_is_read_anew(tmp_path):
     run = Run(tmp_path / "run")
-    run.emit(events.Plan(["all"], 100, 0, [100], [], [0], [[1.0]], 0, "cpu", 1))
+    run.emit(one_phase(100))
     run.open_steps(["step", "loss", "lr:all"])
     for step in range(10):
         run.emit_step([step + 1, 1.0, 0.1])
