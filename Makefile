@@ -6,6 +6,7 @@ JOBS ?= 2#          how many tests run at once
 MINUTES ?=#         how long `make starter` trains; empty: its whole recipe
 PROCESSES ?= 1#     how many processes, with a device each, `make starter` trains in
 FILES ?= 10000#     how many damaged files `make fuzz` opens
+SEED ?= 1#          how it damages them: each number does it otherwise
 KILLS ?= 200#       how often `make torture` kills a command
 ORACLE ?=#          a Python that has fastai, for `make parity` and `make bench`; empty: .venv-oracle is made
 
@@ -60,17 +61,17 @@ starter: $(READY_RUN) ## Train the English starter anew, by a recipe for the dev
 e2e: $(READY_TEST) $(READY_E2E) ## Drive the real window by mouse and keyboard under Xvfb
 	@set -e; for file in tests/e2e/test_*.py; do $(BIN)/pytest -m e2e $$file; done
 
-torture: $(READY_TEST) ## Kill the program at KILLS random moments, and its window at 20 where Xvfb is (an hour)
+torture: $(READY_TEST) ## Kill the program at KILLS random moments, and its window at 20 where Xvfb is (a quarter of an hour)
 	@rm -f $(KILLED)
 	@$(TEST_ENV) ULMFIT_TORTURE_OUT=$(KILLED) ULMFIT_TORTURE_KILLS=$(KILLS) $(BIN)/pytest -m torture -n $(JOBS) \
 		tests/crash tests/e2e/test_killed_while_training.py; status=$$?; \
 		$(BIN)/python -m tests.crash.summary $(KILLED); exit $$status
 
-faults: $(READY_TEST) ## Let every single write of a training fail, in the program and in the system (half an hour)
+faults: $(READY_TEST) ## Let every single write of a training fail, in the program and in the system (ten minutes)
 	$(TEST_ENV) $(BIN)/pytest -m torture tests/faults
 
-fuzz: $(READY_TEST) ## Open FILES damaged files as the program does; goes on with build/fuzz.jsonl (an hour)
-	$(TEST_ENV) $(BIN)/python -m tests.hostile.fuzz --count $(FILES) --rows build/fuzz.jsonl
+fuzz: $(READY_TEST) ## Open FILES damaged files as the program does; goes on with build/fuzz-SEED.jsonl (half an hour)
+	$(TEST_ENV) $(BIN)/python -m tests.hostile.fuzz --count $(FILES) --seed $(SEED) --rows build/fuzz-$(SEED).jsonl
 
 parity: $(READY_TEST) $(if $(ORACLE),,$(READY_ORACLE)) ## Compare the arithmetic with fastai's; rewrite docs/parity.md
 	$(or $(ORACLE),.venv-oracle/bin/python) tests/parity/record.py $(ANSWERS) --real $(DATA:%=--data %)
