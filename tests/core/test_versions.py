@@ -88,16 +88,19 @@ def test_damaged_or_absent_weights_are_not_offered(project):
             open_version(project, gone)
 
 
-def test_weights_of_other_sizes_are_refused_with_a_reason(project):
+@pytest.mark.parametrize("change", [lambda table: table[:-1].contiguous(), lambda table: table.flatten()])
+def test_weights_of_other_sizes_are_refused_with_a_reason(project, change):
     first = versions(project)[2]
     path = best_weights.newest(project.folder / "runs" / first.key)
     from safetensors.torch import load_file, save_file
 
     weights = load_file(path)
-    weights["encoder.embedding"] = weights["encoder.embedding"][:-1].contiguous()
+    whole = weights["encoder.embedding"]
+    weights["encoder.embedding"] = change(whole)
     save_file(weights, path)
     with pytest.raises(UserError, match="Choose another version"):
         open_version(project, first)
+    save_file({**weights, "encoder.embedding": whole}, path)
 
 
 def test_what_was_trained_for_other_labels_or_words_is_not_offered(project):

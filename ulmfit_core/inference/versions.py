@@ -130,7 +130,7 @@ def _model(path: Path, vocab: Vocabulary, home: Home, bptt: int, max_length: int
         sizes = weights["head.linear1.weight"].shape[0], len(home.labels)
         model = Classifier(encoder, Head(3 * encoder.features, *sizes, (0.0, 0.0)), bptt, max_length)
         model.load_state_dict(weights)
-    except (RuntimeError, ValueError, KeyError, OSError, safetensors.SafetensorError) as error:
+    except (RuntimeError, ValueError, KeyError, IndexError, OSError, safetensors.SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} cannot be read: {reason}. Choose another version of the classifier.") from None
     return model.to(devices.best_device())
