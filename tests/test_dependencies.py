@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import importlib.util
 import json
 import socket
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.script import load
 from tests.sealed.world import ROOT
 
 VERSIONS = {"jinja2": "2.4.1", "tomlkit": "0.15.2"}
@@ -22,10 +22,7 @@ ANSWER = {"results": [{"vulns": [{"id": "PYSEC-1", "modified": "2024-01-01T00:00
 
 @pytest.fixture(scope="module")
 def audit():
-    spec = importlib.util.spec_from_file_location("audit", ROOT / "scripts" / "audit.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("audit")
 
 
 class Service(http.server.BaseHTTPRequestHandler):

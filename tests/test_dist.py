@@ -6,7 +6,6 @@ The second half installs it, which takes minutes and a package index: it is mark
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.script import load
 from tests.sealed.world import ROOT, SEALED, breaches, environment, plant, python, sealed
 
 CODE = r"(studio|ulmfit_core)/([a-z0-9_]+/)*[a-z0-9_]+\.py"
@@ -45,10 +45,7 @@ PIP = ("-I", "-m", "pip")  # what lies on PYTHONPATH would count as installed
 @pytest.fixture(scope="module")
 def script():
     """scripts/dist.py."""
-    spec = importlib.util.spec_from_file_location("dist", ROOT / "scripts" / "dist.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("dist")
 
 
 @pytest.fixture(scope="module")

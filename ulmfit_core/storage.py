@@ -31,11 +31,16 @@ def kept(project: Project) -> list[Kept]:
     return [Kept(folder, files.size_of(folder)) for folder in folders if folder.is_dir()]
 
 
+def taken(project: Project) -> int:
+    """Bytes of the checkpoints of all runs."""
+    return sum(each.size for each in kept(project))
+
+
 def summary(project: Project) -> str:
     """What checkpoints take, as a sentence."""
     limit = project.recipe.storage.checkpoints
     most = f"at most {limit:,} MB (storage.checkpoints)" if limit else "no limit (storage.checkpoints = 0)"
-    return f"Checkpoints take {sum(each.size for each in kept(project)) / MEGABYTE:,.1f} MB; {most}."
+    return f"Checkpoints take {taken(project) / MEGABYTE:,.1f} MB; {most}."
 
 
 def with_todays_limit(project: Project) -> Project:
@@ -78,4 +83,4 @@ def _told(project: Project, dropped: list[Kept]) -> str:
 def is_over(project: Project) -> bool:
     """Whether checkpoints take more than they may."""
     limit = project.recipe.storage.checkpoints
-    return bool(limit) and sum(each.size for each in kept(project)) > limit * MEGABYTE
+    return bool(limit) and taken(project) > limit * MEGABYTE

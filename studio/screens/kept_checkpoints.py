@@ -72,7 +72,7 @@ class KeptCheckpoints(QWidget):
     def _look(self) -> None:
         project = self._session.project
         if project and not self._reader.busy:
-            self._reader.ask(lambda: sum(each.size for each in storage.kept(project)))
+            self._reader.ask(lambda: storage.taken(project))
 
     @Slot(object)
     def _show_taken(self, size: int) -> None:

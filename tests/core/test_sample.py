@@ -1,37 +1,27 @@
 """The samples that ship: enough texts, balanced, no near-copies; their projects stand alone and train."""
 
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from resources import resource_path
+from tests.script import load
 from ulmfit_core import sample
 from ulmfit_core.errors import UserError
 from ulmfit_core.run import launch
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 @pytest.fixture(scope="module")
 def check():
-    return script("check_sample")
+    return load("check_sample")
 
 
 @pytest.fixture(scope="module")
 def check_support():
-    return script("check_support")
+    return load("check_support")
 
 
 def test_the_shipped_sample_has_no_problem(check, capsys):

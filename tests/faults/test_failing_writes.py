@@ -23,11 +23,6 @@ NUMBERS = (errno.ENOSPC, errno.EIO)
 SHARE = 13
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Material:
-    return material.make(tmp_path_factory.mktemp("tiny"))
-
-
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "ROOM_SECONDS", 0.01)

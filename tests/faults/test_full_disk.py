@@ -25,11 +25,6 @@ FULL = re.compile(r"The disk is full: (/.*) could not be written\. Free ([\d,]+)
 TRAININGS = ("finetune", "classify")
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Material:
-    return material.make(tmp_path_factory.mktemp("tiny"))
-
-
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "ROOM_SECONDS", 0.02)

@@ -113,9 +113,7 @@ def save(folder: Path, position: Position, tensors: dict[str, Tensor]) -> None:
 
 def _new_name(folder: Path, position: Position) -> str:
     """One that no checkpoint has, also where a training was resumed and stopped at the same step."""
-    stem = f"state-{position.step}-{position.epoch}"
-    names = (f"{stem}{'.' * bool(number)}{number or ''}.safetensors" for number in itertools.count())
-    return next(name for name in names if not (folder / name).exists())
+    return _free_name(folder, f"state-{position.step}-{position.epoch}", ".safetensors")
 
 
 def _remove_unnamed(folder: Path) -> None:
@@ -233,8 +231,8 @@ def _content(path: Path) -> bytes:
         return b""
 
 
-def _free_name(folder: Path, name: str) -> str:
-    names = (f"{name}{'.' * bool(number)}{number or ''}" for number in itertools.count())
+def _free_name(folder: Path, name: str, ending: str = "") -> str:
+    names = (f"{name}{'.' * bool(number)}{number or ''}{ending}" for number in itertools.count())
     return next(name for name in names if not (folder / name).exists())
 
 
@@ -263,8 +261,7 @@ def _record(path: Path) -> dict[str, Any]:
         found = POSITION.validate_python(record)
     except pydantic.ValidationError as error:
         raise Damaged(f"{path.name} is not what was written ({': '.join(reading.first_of(error))})") from None
-    counts = (found.step, found.epoch, found.window, found.best_epoch)
-    if min(counts) < 0 or max(counts) > MOST or not 1 <= found.threads <= MOST_THREADS:
+    if max(found.step, found.epoch, found.window, found.best_epoch) > MOST or not 1 <= found.threads <= MOST_THREADS:
         raise Damaged(f"{path.name} is not what was written (a number in it is impossible)")
     if found.best_epoch >= max(1, len(found.history)):
         raise Damaged(f"{path.name} is not what was written (its best epoch is none of its epochs)")
@@ -284,11 +281,11 @@ def _check_tensors(path: Path, checksum: int | None) -> None:
 
 def _check_best(run: Path, record: dict[str, Any]) -> None:
     """Raises Damaged where the best weights of the epochs so far are gone or not what was written."""
-    name = record.get("best_weights", best_weights.SINGLE)
-    if record.get("history") and not (run / name).exists():
-        raise Damaged(f"{name} is missing")
+    path = run / record.get("best_weights", best_weights.SINGLE)
+    if record.get("history") and not path.exists():
+        raise Damaged(f"{path.name} is missing")
     if record.get("history"):
-        _check_tensors(run / name, record.get("best_checksum"))
+        _check_tensors(path, record.get("best_checksum"))
 
 
 def _checksum(path: Path) -> int:
